@@ -1,0 +1,74 @@
+"""The `discreet` command: finds the verb, imports its module alone, and turns errors into exit codes.
+
+Exit codes: 0 done, 1 refused or failed (one line on stderr), 2 wrong usage.
+A verb module defines HELP, add_arguments(parser) and run(arguments, output) -> exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from discreet import __version__
+from discreet.errors import DiscreetError
+
+# Here, not in the modules, so that `discreet --help` imports none of them.
+VERBS = {
+    "doctor": "say what this machine has, and what is missing",
+    "plan": "compute ε, or the noise that a target ε needs",
+    "people": "make pictures of people who never existed, with exact labels",
+    "data": "check a data set, or count its pixels by part",
+    "train": "train a model, with differential privacy unless told otherwise",
+    "evaluate": "measure a model on labelled pictures",
+    "parse": "find every person and every part in pictures",
+    "ledger": "show, verify or cap what a data set's budget was spent on",
+    "card": "the privacy card of a run",
+    "demo": "the whole way, from pictures to a private model, in about ten minutes",
+}
+
+
+def _overview() -> argparse.ArgumentParser:
+    """The parser for `discreet --help`, `--version` and unknown verbs."""
+    width = max(map(len, VERBS))
+    listing = "\n".join(f"  {verb.ljust(width)}  {text}" for verb, text in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="discreet",
+        usage="discreet VERB [options]",
+        description="Human parsing that keeps its training pictures secret.\n\nverbs:\n" + listing,
+        epilog="discreet VERB --help says more. Every verb takes --json for one JSON object on stdout.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"discreet {__version__}")
+    parser.add_argument("verb", choices=list(VERBS), metavar="VERB", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] not in VERBS:
+        overview = _overview()
+        if not words:
+            overview.print_help()
+            return 2
+        overview.parse_args(words[:1])  # prints help, the version or the error, and exits
+    verb = words[0]
+    module = importlib.import_module(f"discreet.cli.{verb}")
+    parser = argparse.ArgumentParser(prog=f"discreet {verb}", description=module.HELP)
+    module.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else there")
+    arguments = parser.parse_args(words[1:])
+
+    from discreet.cli.output import Output
+
+    output = Output(as_json=arguments.json)
+    try:
+        return module.run(arguments, output)
+    except DiscreetError as problem:
+        output.error(str(problem))
+        return 1
+    except KeyboardInterrupt:
+        output.error("interrupted; nothing that was finished is lost")
+        return 1
