@@ -1,0 +1,86 @@
+"""Before step 0: does one sample's gradient really depend on that sample alone?
+
+The sensitivity bound of clipping rests on it, and nothing else would notice: a loss divided by
+the batch's number of masks, or a norm over the batch, trains well and leaks. So a copy of the
+module, in float64, is tried on probe samples that are made up and public.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from discreet.errors import IsolationError
+from discreet.privacy.clipping import Clipper
+from discreet.privacy.clipping.clipper import ClippingStyle
+
+NUM_PROBES = 4
+_TOLERANCE = 1e-7
+
+ProbeLoss = Callable[[nn.Module, Sequence[int]], Tensor]
+
+
+def check_isolation(
+    module: nn.Module, probe_loss: ProbeLoss, *, max_grad_norm: float, style: ClippingStyle = "flat"
+) -> None:
+    """Compare batches of probes with single probes: losses, norms, clipped sums and buffers.
+
+    **Guarantees** On return: in a batch of probes each one's loss and gradient norm are what
+    they are alone; exchanging one probe changes nothing of the others; the clipped sum is the
+    sum over single probes; no buffer changed; no single probe adds more than the sensitivity.
+
+    Args:
+        module: the network as it will train; it is copied, not touched.
+        probe_loss: (copy of the module in float64, indices of probes) -> loss, float64 [len(indices)].
+            Probes 0 … NUM_PROBES-1 are public, made up, and differ from each other.
+        max_grad_norm, style: as for Clipper. *Public*
+
+    Raises:
+        IsolationError: a sample influences another; says what differed.
+        ClippingError: as Clipper.
+    """
+    module = copy.deepcopy(module).double()
+    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    singles = [_measure(module, probe_loss, [probe], max_grad_norm, style) for probe in range(NUM_PROBES)]
+    first, second = list(range(NUM_PROBES - 1)), [NUM_PROBES - 1, *range(1, NUM_PROBES - 1)]
+    for probes in (first, second):
+        losses, norms, sums = _measure(module, probe_loss, probes, max_grad_norm, style)
+        _agree("the loss of a sample", losses, torch.cat([singles[probe][0] for probe in probes]))
+        _agree("the gradient norm of a sample", norms, torch.cat([singles[probe][1] for probe in probes]))
+        for name, total in sums.items():
+            expected = torch.stack([singles[probe][2][name] for probe in probes]).sum(0)
+            _agree(f"the clipped gradient of {name}", total, expected)
+    for name, buffer in module.named_buffers():
+        if not torch.equal(buffer, buffers[name]):
+            raise IsolationError(f"buffer {name} changes while training: it would carry samples past the noise; freeze it")
+
+
+def _measure(
+    module: nn.Module, probe_loss: ProbeLoss, probes: Sequence[int], max_grad_norm: float, style: ClippingStyle
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Losses [B], norms [B] and clipped sums of one batch of probes."""
+    with Clipper(module, max_grad_norm, style) as clipper:
+        losses_B = probe_loss(module, probes)
+        norms_B = clipper.accumulate(losses_B)
+        sums = clipper.take()
+        if len(probes) == 1:
+            added = sum(float(total.double().square().sum()) for total in sums.values()) ** 0.5
+            if added > clipper.sensitivity:
+                raise IsolationError(
+                    f"one sample added a gradient of norm {added:.4g}, above the sensitivity {clipper.sensitivity:.4g}"
+                )
+    return losses_B.detach(), norms_B, sums
+
+
+def _agree(what: str, batched: Tensor, alone: Tensor) -> None:
+    """Equal up to rounding, or the samples are coupled."""
+    scale = float(alone.abs().max().clamp(min=1e-12)) if alone.numel() else 1.0
+    difference = float((batched - alone).abs().max()) / scale if alone.numel() else 0.0
+    if not difference <= _TOLERANCE:
+        raise IsolationError(
+            f"{what} depends on the other samples of the batch (relative difference {difference:.2g}): "
+            "remove batch statistics, and normalise the loss within each sample"
+        )
