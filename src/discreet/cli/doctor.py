@@ -1,0 +1,86 @@
+"""`discreet doctor`: what this machine has, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from discreet.cli.output import Output
+
+HELP = "Say what this machine has, and what is missing for which verb."
+
+_NEEDS = {
+    "train": ("torch", "scipy", "safetensors", "dp_accounting", "gdpnum", "cryptography"),
+    "people": ("embreex",),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options of its own."""
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Print the findings; always exits 0, because a missing part is a warning, not a failure."""
+    findings = _findings()
+    output.result(findings)
+    rows = [(key, _shown(value)) for key, value in findings.items() if key != "warnings"]
+    output.table("This machine", ("what", "found"), rows)
+    for warning in findings["warnings"]:
+        output.line(f"! {warning}")
+    if not findings["warnings"]:
+        output.line("Nothing is missing.")
+    return 0
+
+
+def _findings() -> dict[str, Any]:
+    """The JSON keys of the verb."""
+    from discreet.loading import shipped_models
+
+    warnings = [
+        f"{module} is missing: pip install 'discreet[{extra}]' for the verbs that need it"
+        for extra, modules in _NEEDS.items()
+        for module in modules
+        if importlib.util.find_spec(module) is None
+    ]
+    torch_version, device = None, "cpu"
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch_version = torch.__version__
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    weights = {name: model.status() for name, model in shipped_models().items()}
+    warnings += [f"weights {name}: {status}" for name, status in weights.items() if status != "intact"]
+    if platform.system() not in ("Linux", "Darwin"):
+        warnings.append(f"{platform.system()} is not supported; use Linux or macOS")
+    return {
+        "python": platform.python_version(),
+        "torch": torch_version,
+        "device": device,
+        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "runtimes": ["torch"] if torch_version else [],
+        "weights": weights,
+        "packages": {name: _version(name) for name in ("numpy", "dp-accounting", "opacus", "embreex")},
+        "warnings": warnings,
+    }
+
+
+def _version(distribution: str) -> str | None:
+    """Installed version, or None."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _shown(value: object) -> str:
+    """One cell of the table."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {entry}" for key, entry in value.items() if entry) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "not installed" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Turn a data set and a plan into a model, a statement and a number."""

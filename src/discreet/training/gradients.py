@@ -1,0 +1,114 @@
+"""Two ways to the gradient of a step, behind one shape: private, and ordinary.
+
+Each says which units a step sees, takes their losses micro-batch by micro-batch, and gives one
+gradient a parameter at the end. The training loop does not know which one it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from discreet.privacy.clipping import Clipper
+from discreet.privacy.keys import RunKey
+from discreet.privacy.noise import privatise
+from discreet.privacy.plan import PrivacyPlan
+
+
+class StepGradients(Protocol):
+    """The gradient of one step after another."""
+
+    def units(self, step: int) -> NDArray[np.int64]:
+        """Unit indices of the step's batch; may be empty. *SENSITIVE*"""
+        ...
+
+    def add(self, loss_B: Tensor) -> None:
+        """Take the losses of one micro-batch, float [B]. *SENSITIVE*"""
+        ...
+
+    def finish(self, step: int) -> Mapping[str, Tensor]:
+        """The step's gradient by parameter name; starts anew."""
+        ...
+
+    def close(self) -> None:
+        """Leave the module as it was."""
+        ...
+
+
+class PrivateGradients:
+    """Poisson batch, per-sample clipping, one Gaussian noise, a fixed public divisor.
+
+    **Guarantees** What `finish` returns is the subsampled Gaussian mechanism of `plan` at that
+    step: the same bits whenever the same step is repeated with the same key and samples.
+
+    Args:
+        module: trainable parameters are those that require gradients.
+        plan: yields sampler, clipper and noise, which therefore agree. *Public*
+        key: of this run. *SENSITIVE*
+    """
+
+    def __init__(self, module: nn.Module, plan: PrivacyPlan, key: RunKey) -> None:
+        self._clipper = Clipper(module, plan.max_grad_norm, plan.clipping)
+        self._sampler = plan.sampler(key)
+        self._noise = plan.noise(key, self._clipper.sensitivity)
+        self._divisor = plan.expected_batch_size
+
+    def units(self, step: int) -> NDArray[np.int64]:
+        """The Poisson batch of the step; may be empty, and the step still happens. *SENSITIVE*"""
+        return self._sampler.batch(step)
+
+    def add(self, loss_B: Tensor) -> None:
+        """Clip and add. *SENSITIVE*"""
+        self._clipper.accumulate(loss_B)
+
+    def finish(self, step: int) -> Mapping[str, Tensor]:
+        """(clipped sum + noise) / expected batch size: a release, no longer sensitive."""
+        return privatise(self._clipper.take(), step=step, noise=self._noise, divisor=self._divisor)
+
+    def close(self) -> None:
+        """Detach the clipper."""
+        self._clipper.close()
+
+
+class PlainGradients:
+    """Shuffled batches of one size and the mean gradient: ordinary training, no guarantee.
+
+    Args:
+        module: trainable parameters are those that require gradients.
+        num_units: size of the data set.
+        batch_size: units a step.
+        seed: of the shuffling.
+    """
+
+    def __init__(self, module: nn.Module, num_units: int, batch_size: int, seed: int) -> None:
+        self._parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        self._num_units = num_units
+        self._batch_size = min(batch_size, num_units)
+        self._seed = seed
+
+    def units(self, step: int) -> NDArray[np.int64]:
+        """The step's slice of its epoch's permutation."""
+        steps_per_epoch = self._num_units // self._batch_size
+        epoch, position = divmod(step, steps_per_epoch)
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._num_units)
+        return order[position * self._batch_size : (position + 1) * self._batch_size]
+
+    def add(self, loss_B: Tensor) -> None:
+        """One ordinary backward pass."""
+        (loss_B.sum() / self._batch_size).backward()
+
+    def finish(self, step: int) -> Mapping[str, Tensor]:
+        """The mean gradient."""
+        gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
+        for parameter in self._parameters.values():
+            parameter.grad = None
+        return gradients
+
+    def close(self) -> None:
+        """Drop gradients of an unfinished step."""
+        for parameter in self._parameters.values():
+            parameter.grad = None

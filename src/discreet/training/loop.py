@@ -1,0 +1,111 @@
+"""The training loop: the same for private and ordinary runs, for first starts and resumed ones.
+
+Order of a private step: the ledger writes it down, then its gradient is released, applied, and
+(every so often) kept in a checkpoint. A step repeated after a crash starts from the same
+checkpoint with the same key, so it is the same release and is charged once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch import nn
+
+from discreet.m2fp import M2FP, criterion
+from discreet.training.batches import BatchLoader
+from discreet.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from discreet.training.gradients import StepGradients
+from discreet.training.optimization import Optimization
+from discreet.training.settings import RunSettings
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+class StepRecord(Protocol):
+    """Who is told of a step before anything derived from it can leave (the ledger, or nobody)."""
+
+    def __call__(self, step: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class LoopHooks:
+    """What the loop tells and asks the outside.
+
+    Args:
+        before_release: given the number of steps that will have been released.
+        after_step: given the number of finished steps; for progress.
+        should_stop: asked after each step; True saves a checkpoint and ends the loop.
+    """
+
+    before_release: StepRecord
+    after_step: Callable[[int], object] = lambda step: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def run_steps(
+    model: M2FP,
+    loader: BatchLoader,
+    gradients: StepGradients,
+    settings: RunSettings,
+    num_steps: int,
+    folder: Path,
+    hooks: LoopHooks,
+) -> int:
+    """Train from the last checkpoint, or from the start, up to `num_steps`.
+
+    On return the model carries the moving average if all steps are done.
+
+    Args:
+        model: with its trainable parameters chosen.
+        loader: pictures by unit and step.
+        gradients: private or ordinary.
+        settings: of the run. *Public*
+        num_steps: the whole run's, of the plan; never exceeded. *Public*
+        folder: where checkpoints lie, in the state folder.
+        hooks: ledger, progress, interruption.
+
+    Returns:
+        number of finished steps; less than `num_steps` only when asked to stop.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or of another configuration.
+        BudgetError: the ledger does not allow the step.
+    """
+    optimization = Optimization(model, settings.training, num_steps)
+    config_hash = settings.digest()
+    earlier = read_checkpoint(folder / CHECKPOINT_FILE, config_hash)
+    done = 0
+    if earlier is not None:
+        optimization.restore(earlier.tensors)
+        done = earlier.step
+    model.train()
+    while done < num_steps:
+        accumulate_step(model, loader, gradients, done, settings.training.micro_batch_size)
+        hooks.before_release(done + 1)
+        optimization.step(gradients.finish(done), done)
+        done += 1
+        stopping = done < num_steps and hooks.should_stop()
+        if stopping or done == num_steps or done % settings.training.checkpoint_every == 0:
+            write_checkpoint(folder / CHECKPOINT_FILE, Checkpoint(done, config_hash, optimization.state()))
+        hooks.after_step(done)
+        if stopping:
+            return done
+    optimization.use_average()
+    return done
+
+
+def accumulate_step(
+    model: nn.Module, loader: BatchLoader, gradients: StepGradients, step: int, micro_batch_size: int
+) -> None:
+    """Bring the pictures of one step through the model, a micro-batch at a time."""
+    units = np.sort(gradients.units(step))
+    for start in range(0, len(units), micro_batch_size):
+        batch = loader.load([int(unit) for unit in units[start : start + micro_batch_size]], step)
+        if batch is None:
+            continue
+        output = model(batch.images)
+        gradients.add(criterion(output, batch.targets, batch.generators))

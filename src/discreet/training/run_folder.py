@@ -1,0 +1,102 @@
+"""Where a run's files lie: what may be handed out, and what must not.
+
+The run's folder holds public things only. Checkpoints and the key lie in the state folder under
+the run's id, and go when the run is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from discreet.errors import CheckpointError, ConfigurationError
+from discreet.training.settings import RunSettings
+
+RUN_FILE = "run.json"
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run's folder remembers of it. *Public*
+
+    Args:
+        run_id: its name in the ledger and the state folder.
+        config_hash: of its settings.
+        complete: whether its model has been released.
+    """
+
+    run_id: str
+    config_hash: str
+    complete: bool = False
+
+
+def open_run(out: Path, settings: RunSettings, *, resume: bool) -> RunRecord:
+    """Start a run in `out`, or find the one to go on with.
+
+    Raises:
+        ConfigurationError: the folder holds something already and --resume was not given.
+        CheckpointError: nothing to resume, or it has another configuration.
+    """
+    record_path = out / RUN_FILE
+    if resume:
+        record = _read_record(record_path)
+        if record.config_hash != settings.digest():
+            raise CheckpointError(
+                f"{out} was started with another configuration; resume with the settings in {out / 'config.toml'}, "
+                "or start a new run in another folder"
+            )
+        return record
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigurationError(f"{out} exists and is not empty; choose another folder, or go on with --resume")
+    out.mkdir(parents=True, exist_ok=True)
+    record = RunRecord(secrets.token_hex(8), settings.digest())
+    write_text(out / "config.toml", settings.to_toml())
+    write_record(out, record)
+    return record
+
+
+def write_record(out: Path, record: RunRecord) -> None:
+    """Remember the run in its folder."""
+    write_text(out / RUN_FILE, json.dumps(asdict(record), indent=1) + "\n")
+
+
+def private_folder(state: Path, run_id: str) -> Path:
+    """The run's place in the state folder, closed to others."""
+    folder = state / "runs" / run_id
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    return folder
+
+
+def remove_private_folder(state: Path, run_id: str) -> None:
+    """Remove checkpoints of a complete run."""
+    shutil.rmtree(state / "runs" / run_id, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write atomically: a reader finds the old or the new file, whole."""
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def _read_record(path: Path) -> RunRecord:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        record = RunRecord(str(content["run_id"]), str(content["config_hash"]), content["complete"] is True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.parent} holds no run to resume; start it without --resume") from None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise CheckpointError(f"{path} is damaged ({type(problem).__name__}); start the run anew") from None
+    if not _RUN_ID.fullmatch(record.run_id):
+        raise CheckpointError(f"{path} is damaged (run id); start the run anew")
+    return record

@@ -1,0 +1,173 @@
+"""A run's settings: RUN.toml, checked, resolved and hashed.
+
+Everything here is public: the resolved settings and their hash go into the run's folder, its
+checkpoints and the ledger.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from discreet.errors import ConfigurationError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(_Section):
+    """Which pictures: data SPECs such as "cihp:data/CIHP@train"."""
+
+    train: str
+    evaluate: str | None = None
+
+
+class ModelSettings(_Section):
+    """Which network, from which public start, and what of it trains."""
+
+    name: Literal["m2fp-lite", "m2fp-r50", "m2fp-r101"] = "m2fp-lite"
+    init: str | None = "m2fp-lite"
+    trainable: Literal["all", "decoder", "norms-and-biases"] = "all"
+
+
+class PrivacySettings(_Section):
+    """The guarantee asked for: a target ε, or a noise multiplier."""
+
+    unit: Literal["image", "subject"] = "image"
+    epsilon: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    noise_multiplier: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    delta: float | None = Field(default=None, gt=0, lt=1)
+    max_grad_norm: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    clipping: Literal["flat", "per_layer", "automatic"] = "flat"
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> PrivacySettings:
+        if (self.epsilon is None) == (self.noise_multiplier is None):
+            raise ValueError("give either epsilon or noise_multiplier, e.g. epsilon = 8.0")
+        return self
+
+
+class TrainingSettings(_Section):
+    """How long, how large, how fast. Nothing here may be derived from private pictures."""
+
+    epochs: float = Field(default=30, gt=0, allow_inf_nan=False)
+    batch_size: int = Field(default=1024, ge=1)  # expected, public
+    micro_batch_size: int = Field(default=8, ge=1)  # performance only: the mechanism does not know it
+    learning_rate: float = Field(default=4e-4, gt=0, allow_inf_nan=False)
+    backbone_learning_rate: float = Field(default=0.1, ge=0, allow_inf_nan=False)  # as a factor of learning_rate
+    weight_decay: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    warmup_steps: int = Field(default=0, ge=0)
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    image_size: int = Field(default=256, ge=32, le=2048)
+    augmentation: Literal["full", "light", "none"] = "full"
+    seed: int = Field(default=7, ge=0)  # of augmentation and initialisation only; noise and sampling have their own key
+    checkpoint_every: int = Field(default=20, ge=1)  # steps
+    threads: int | None = Field(default=None, ge=1)
+
+
+class RunSettings(_Section):
+    """All of RUN.toml. `privacy` is None for an ordinary run."""
+
+    data: DataSettings
+    model: ModelSettings = ModelSettings()
+    privacy: PrivacySettings | None = None
+    training: TrainingSettings = TrainingSettings()
+
+    def digest(self) -> str:
+        """SHA-256 of the resolved settings."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        """The resolved settings as TOML."""
+        lines: list[str] = []
+        for section, values in self.model_dump(mode="json").items():
+            if values is None:
+                continue
+            lines.append(f"[{section}]")
+            # TOML and JSON write strings, numbers and booleans alike.
+            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None]
+            lines.append("")
+        return "\n".join(lines)
+
+
+def read_settings(path: Path, overrides: Sequence[str] = (), private: bool | None = None) -> RunSettings:
+    """Read RUN.toml, apply `section.key=value` overrides, and check the whole.
+
+    Args:
+        path: the TOML file.
+        overrides: e.g. "training.epochs=3"; values as in TOML, bare words are strings.
+        private: False drops [privacy]; True requires it; None takes what the file says.
+
+    Raises:
+        ConfigurationError: unreadable, an unknown key, or a value out of range.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} does not exist; write one, or see README for an example") from None
+    except (OSError, ValueError) as problem:
+        raise ConfigurationError(f"{path} is not valid TOML: {problem}") from None
+    for override in overrides:
+        _apply(content, override)
+    if private is False:
+        content.pop("privacy", None)
+    if private is True and "privacy" not in content:
+        raise ConfigurationError(f"{path} has no [privacy] section; add one, e.g. epsilon = 8.0, or use --no-private")
+    return parse_settings(content, str(path))
+
+
+def parse_settings(content: dict[str, Any], origin: str) -> RunSettings:
+    """Check a tree of settings; `origin` names it in errors."""
+    try:
+        return RunSettings.model_validate(content)
+    except ValidationError as problem:
+        raise ConfigurationError(f"{origin}: {_first_error(problem, content)}") from None
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    """Set one `section.key=value` in the tree."""
+    name, separator, text = override.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not separator or not dot or not section or not key:
+        raise ConfigurationError(f"--set {override!r} is not section.key=value, e.g. training.epochs=3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        value = text.strip()
+    if not isinstance(content.setdefault(section, {}), dict):
+        raise ConfigurationError(f"--set {override!r}: {section} is not a section")
+    content[section][key] = value
+
+
+def _first_error(problem: ValidationError, content: dict[str, Any]) -> str:
+    """The first complaint in one line, with the nearest known key where one was misspelt."""
+    first = problem.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(known)}"
+        return f"{where} is an unknown key; {hint}"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    return f"{where}: {message}" + (f" (given: {given!r})" if isinstance(given, str | int | float) else "")
+
+
+def _known_keys(location: Sequence[int | str]) -> list[str]:
+    """The keys that the section at `location` knows."""
+    sections: dict[str, type[_Section]] = {
+        "data": DataSettings, "model": ModelSettings, "privacy": PrivacySettings, "training": TrainingSettings,
+    }  # fmt: skip
+    section = sections.get(str(location[0]), RunSettings) if location else RunSettings
+    return list(section.model_fields)
