@@ -1,0 +1,154 @@
+"""M2FP: Mask2Former whose queries find the background, the parts of every person, and every person.
+
+Shapes: B pictures, Q queries, C classes, H W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from discreet.errors import ConfigurationError
+from discreet.m2fp.backbones import STRIDES, EfficientNetLite0, ResNet
+from discreet.m2fp.criterion import CriterionSettings
+from discreet.m2fp.decisions import Decisions
+from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
+from discreet.m2fp.pixel_decoder import DeformablePixelDecoder, LitePixelDecoder
+from discreet.m2fp.presets import Architecture, criterion_settings, preset
+from discreet.m2fp.query_decoder import QueryDecoder
+
+Trainable = Literal["all", "decoder", "norms-and-biases"]
+
+_NUM_POINTS = 4
+_NORMS = (nn.GroupNorm, nn.LayerNorm, nn.BatchNorm2d)
+
+
+class M2FP(nn.Module):
+    """Backbone, pixel decoder, query decoder. The same arithmetic in training and evaluation mode.
+
+    **Guarantees** Row b of every output is a function of images[b] alone. Every parameter lives in a
+    Linear, Conv2d, GroupNorm, LayerNorm, BatchNorm2d (frozen statistics) or Embedding, which is only
+    called with the picture as leading axis.
+    """
+
+    def __init__(self, shape: Architecture) -> None:
+        super().__init__()
+        self.shape = shape
+        if shape.is_lite:
+            self.backbone = EfficientNetLite0()
+            self.pixel_decoder = LitePixelDecoder(
+                self.backbone.channels, shape.width, shape.num_heads, shape.encoder_hidden
+            )
+        else:
+            self.backbone = ResNet(shape.backbone_depths)
+            self.pixel_decoder = DeformablePixelDecoder(
+                self.backbone.channels,
+                shape.width,
+                shape.encoder_layers,
+                shape.num_heads,
+                _NUM_POINTS,
+                shape.encoder_hidden,
+            )
+        self.query_decoder = QueryDecoder(
+            shape.width,
+            shape.num_queries,
+            shape.decoder_layers,
+            shape.num_heads,
+            shape.decoder_hidden,
+            shape.num_classes,
+        )
+
+    @property
+    def name(self) -> str:
+        """Of the preset."""
+        return self.shape.name
+
+    @property
+    def num_classes(self) -> int:
+        """Parts with background, and Human if `human`; without "no object"."""
+        return self.shape.num_classes
+
+    @property
+    def human(self) -> bool:
+        """Whether whole persons are a class, the last one."""
+        return self.shape.human
+
+    @property
+    def criterion_settings(self) -> CriterionSettings:
+        """What this network trains with."""
+        return criterion_settings(self.shape.name)
+
+    def architecture(self) -> dict[str, Any]:
+        """What rebuilds this network, for a JSON file."""
+        return self.shape.to_dict()
+
+    def normalise(self, image: NDArray[np.uint8]) -> Tensor:
+        """A picture, uint8 RGB [H, W, 3], as the network eats it: float32 [3, H, W]."""
+        mean, std = (torch.tensor(values) for values in self.shape.normalisation)
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(torch.float32)
+        return ((pixels - mean) / std).permute(2, 0, 1).contiguous()
+
+    def forward(self, images_B3HW: Tensor, decisions: Decisions | None = None) -> M2FPOutput:
+        """Classes and masks of every query.
+
+        Args:
+            images_B3HW: normalised; sides need not be multiples of 32.
+            decisions: record or replay attention masks.
+
+        Raises:
+            ConfigurationError: not a batch of RGB pictures, or decisions of another batch size.
+        """
+        if images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3 or 0 in images_B3HW.shape:
+            raise ConfigurationError(
+                f"images of shape {tuple(images_B3HW.shape)}; give a batch [B, 3, H, W] of at least one RGB picture"
+            )
+        if decisions is not None and decisions.attention_masks:
+            decisions.check_batch(len(images_B3HW))
+        height, width = images_B3HW.shape[2:]
+        coarsest = STRIDES[-1]
+        padded = F.pad(images_B3HW, (0, -width % coarsest, 0, -height % coarsest))
+        features = self.pixel_decoder(self.backbone(padded))
+        outputs = self.query_decoder(features, decisions)
+        rows, columns = -(-height // MASK_STRIDE), -(-width // MASK_STRIDE)
+        *auxiliary, final = [(classes, masks[:, :, :rows, :columns]) for classes, masks in outputs]
+        return M2FPOutput(*final, auxiliary=auxiliary)
+
+
+def build(name: str, num_classes: int, *, human: bool = True, seed: int | None = None) -> M2FP:
+    """A network with random weights.
+
+    Args:
+        name: "m2fp-r101" as published, "m2fp-r50", or "m2fp-lite" for CPUs. *Public*
+        num_classes: parts with background, and one more for Human if `human`: CIHP 21, LIP 20. *Public*
+        human: multi-person, with whole persons as the last class; False for the single-person form.
+        seed: of the weights; the global random state is then left alone.
+
+    Raises:
+        ConfigurationError: unknown name, or too few classes.
+    """
+    shape = preset(name, num_classes, human=human)
+    if seed is None:
+        return M2FP(shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return M2FP(shape)
+
+
+def set_trainable(model: M2FP, what: Trainable | str) -> None:
+    """Choose what trains: everything, the two decoders, or norms, biases and the class head.
+
+    Raises:
+        ConfigurationError: unknown choice.
+    """
+    if what not in get_args(Trainable):
+        raise ConfigurationError(f"trainable {what!r} is unknown; use one of {', '.join(get_args(Trainable))}")
+    for name, layer in model.named_modules():
+        for key, parameter in layer.named_parameters(recurse=False):
+            decoder = not name.startswith("backbone")
+            tiny = isinstance(layer, _NORMS) or key == "bias" or name == "query_decoder.class_embed"
+            parameter.requires_grad_({"all": True, "decoder": decoder, "norms-and-biases": tiny}[what])

@@ -1,0 +1,77 @@
+"""Points at which masks are compared: drawn, chosen and read.
+
+A point is (x, y) in 0–1 of the picture. Mask logits are read bilinearly; a target's value is that
+of the pixel the point falls into, so that an ignored pixel is ignored exactly.
+
+Shapes: L outputs, M matched masks, K targets, P points, H W pixels, h w cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from discreet.m2fp.output import MASK_STRIDE
+from discreet.m2fp.targets import Targets
+
+
+def draw(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Uniform in 0–1; always float32, so that every precision sees the same points."""
+    return torch.rand(*shape, generator=generator, dtype=torch.float32).to(device)
+
+
+def read_logits(masks: Tensor, points: Tensor, size: Sequence[int]) -> Tensor:
+    """Mask logits at points of their own.
+
+    Args:
+        masks: [..., h, w].
+        points: [..., P, 2], in 0–1 of the picture.
+        size: (H, W) of the picture; the cells may reach beyond it when it is no multiple of the stride.
+
+    Returns:
+        [..., P].
+    """
+    height, width = masks.shape[-2:]
+    reach = points.new_tensor([size[1] / (width * MASK_STRIDE), size[0] / (height * MASK_STRIDE)])
+    grid = (2 * points * reach - 1).reshape(-1, points.shape[-2], 1, 2)
+    read = F.grid_sample(masks.reshape(-1, 1, height, width), grid, padding_mode="border", align_corners=False)
+    return read.reshape(*masks.shape[:-2], points.shape[-2])
+
+
+def pixels(points: Tensor, size: Sequence[int]) -> Tensor:
+    """Index, row by row, of the pixel each point falls into."""
+    height, width = size
+    x = (points[..., 0] * width).long().clamp(max=width - 1)
+    y = (points[..., 1] * height).long().clamp(max=height - 1)
+    return y * width + x
+
+
+def read_targets(targets: Targets, indices_LM: Tensor, points_LMP2: Tensor) -> tuple[Tensor, Tensor]:
+    """Value of each chosen target at its points, and where it is valid: both [L, M, P], 0 or 1."""
+    device, dtype = points_LMP2.device, points_LMP2.dtype
+    where = pixels(points_LMP2, targets.valid.shape)
+    valid = targets.valid.to(device).flatten()[where]
+    inside = targets.masks.to(device).flatten(1)[indices_LM[:, :, None], where] & valid
+    return inside.to(dtype), valid.to(dtype)
+
+
+def choose_points(
+    masks_LMhw: Tensor,
+    size: Sequence[int],
+    num_points: int,
+    oversample_ratio: float,
+    importance_share: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mostly where a mask is least certain, the rest anywhere: [L, M, P, 2]."""
+    lead, device = masks_LMhw.shape[:2], masks_LMhw.device
+    num_candidates, num_uncertain = int(num_points * oversample_ratio), int(num_points * importance_share)
+    candidates = draw((*lead, num_candidates, 2), generator, device)
+    anywhere = draw((*lead, num_points - num_uncertain, 2), generator, device)
+    doubt = -read_logits(masks_LMhw, candidates.to(masks_LMhw.dtype), size).abs()
+    chosen = doubt.topk(num_uncertain, dim=2).indices
+    uncertain = candidates.gather(2, chosen[..., None].expand(-1, -1, -1, 2))
+    return torch.cat((uncertain, anywhere), dim=2)
