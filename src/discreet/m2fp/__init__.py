@@ -10,6 +10,7 @@ from discreet.m2fp.imagenet import load_imagenet_lite0
 from discreet.m2fp.model import M2FP, build, set_trainable
 from discreet.m2fp.output import M2FPOutput
 from discreet.m2fp.presets import PIXEL_MEAN, PIXEL_STD
+from discreet.m2fp.released import dump_released, load_released
 from discreet.m2fp.targets import Targets, make_targets
 from discreet.m2fp.weights import ModelInfo, load_model, save_model
 
@@ -24,8 +25,10 @@ __all__ = [
     "Targets",
     "build",
     "criterion",
+    "dump_released",
     "load_imagenet_lite0",
     "load_model",
+    "load_released",
     "make_targets",
     "save_model",
     "set_trainable",
