@@ -36,7 +36,7 @@ def read_logits(masks: Tensor, points: Tensor, size: Sequence[int]) -> Tensor:
     """
     height, width = masks.shape[-2:]
     reach = points.new_tensor([size[1] / (width * MASK_STRIDE), size[0] / (height * MASK_STRIDE)])
-    grid = (2 * points * reach - 1).reshape(-1, points.shape[-2], 1, 2)
+    grid = (points * (2 * reach) - 1).reshape(-1, points.shape[-2], 1, 2)
     read = F.grid_sample(masks.reshape(-1, 1, height, width), grid, padding_mode="border", align_corners=False)
     return read.reshape(*masks.shape[:-2], points.shape[-2])
 
@@ -72,6 +72,7 @@ def choose_points(
     candidates = draw((*lead, num_candidates, 2), generator, device)
     anywhere = draw((*lead, num_points - num_uncertain, 2), generator, device)
     doubt = -read_logits(masks_LMhw, candidates.to(masks_LMhw.dtype), size).abs()
-    chosen = doubt.topk(num_uncertain, dim=2).indices
-    uncertain = candidates.gather(2, chosen[..., None].expand(-1, -1, -1, 2))
+    chosen = doubt.flatten(0, 1).topk(num_uncertain, dim=1, sorted=False).indices
+    rows = torch.arange(len(chosen), device=device)[:, None]
+    uncertain = candidates.flatten(0, 1)[rows, chosen].unflatten(0, lead)
     return torch.cat((uncertain, anywhere), dim=2)

@@ -99,4 +99,4 @@ def preset(name: str, num_classes: int, *, human: bool = True) -> Architecture:
 
 def criterion_settings(name: str) -> CriterionSettings:
     """The criterion that a preset trains with: as published, or with fewer points for the lite network."""
-    return CriterionSettings(num_points=2048) if name == "m2fp-lite" else CriterionSettings()
+    return CriterionSettings(num_points=1024) if name == "m2fp-lite" else CriterionSettings()

@@ -95,10 +95,7 @@ def dump_released(model: M2FP) -> dict[str, Tensor]:
         WeightsError: m2fp-lite was never released.
     """
     own = model.state_dict()
-    return {
-        key: torch.cat([own[name] for name in names]) if len(names) > 1 else own[names[0]].detach().clone()
-        for key, names in released_layout(model).items()
-    }
+    return {key: _pack([own[name] for name in names]) for key, names in released_layout(model).items()}
 
 
 def released_layout(model: M2FP) -> dict[str, tuple[str, ...]]:
@@ -120,6 +117,11 @@ def _released_name(name: str) -> str:
         if ours.fullmatch(name):
             return ours.sub(released, name)
     return name
+
+
+def _pack(tensors: list[Tensor]) -> Tensor:
+    """One tensor as it is, several one after another; always a copy."""
+    return torch.cat(tensors) if len(tensors) > 1 else tensors[0].detach().clone()
 
 
 def _unwrap(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,10 +146,10 @@ def _refuse_others(
     missing = [key for key in layout if key not in state and not key.endswith(_OPTIONAL)]
     unexpected = [key for key in state if key not in layout]
     misshaped = []
-    for key, (name, *others) in layout.items():
-        wanted = tuple(own[name].shape)
-        if others:
-            wanted = (wanted[0] * (1 + len(others)), *wanted[1:])
+    for key, names in layout.items():
+        wanted = tuple(own[names[0]].shape)
+        if len(names) > 1:
+            wanted = (wanted[0] * len(names), *wanted[1:])
         if key in state and tuple(state[key].shape) != wanted:
             misshaped.append(f"{key} is {tuple(state[key].shape)}, not {wanted}")
     for what, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)):
