@@ -7,14 +7,13 @@ a file that only its owner can read, and is destroyed when the run ends.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import NoReturn
 
 from discreet.errors import RunKeyError
 from discreet.privacy.randomness import KEY_BYTES, Stream, derive
+from discreet.privacy.secret_files import destroy_secret, read_secret, write_secret
 
 KEY_FILE = "run.key"
 _PRIVATE_HEADER = b"discreet run key\n"
@@ -47,10 +46,9 @@ class RunKey:
         """
         secret = secrets.token_bytes(KEY_BYTES) if test_seed is None else _test_secret(test_seed)
         path = folder / KEY_FILE
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         header = _PRIVATE_HEADER if test_seed is None else _TEST_HEADER
         try:
-            _write_new(path, header + secret)
+            write_secret(path, header + secret)
         except FileExistsError:
             raise RunKeyError(f"{path} exists: resume its run, or give the new run another name") from None
         return cls(secret, is_test=test_seed is not None, path=path)
@@ -63,7 +61,7 @@ class RunKey:
             RunKeyError: missing, damaged, or within reach of another user.
         """
         path = folder / KEY_FILE
-        content = _read_private(path)
+        content = read_secret(path, RunKeyError)
         for header, is_test in ((_PRIVATE_HEADER, False), (_TEST_HEADER, True)):
             if content.startswith(header) and len(content) == len(header) + KEY_BYTES:
                 return cls(content[len(header) :], is_test=is_test, path=path)
@@ -84,15 +82,9 @@ class RunKey:
         return Stream(derive(self._bytes(), purpose, step, name))
 
     def destroy(self) -> None:
-        """Overwrite and remove the stored key, and forget it; a second call does nothing.
-
-        Overwriting is an effort, not a proof: a flash disk may keep the old cells. A state
-        folder on an encrypted disk closes that gap.
-        """
-        if self._path is not None and self._path.exists():
-            _overwrite(self._path)
-            self._path.unlink()
-            _sync_folder(self._path.parent)
+        """Overwrite and remove the stored key, and forget it; a second call does nothing."""
+        if self._path is not None:
+            destroy_secret(self._path)
         if self._secret is not None:
             self._secret[:] = bytes(KEY_BYTES)
         self._secret = None
@@ -113,52 +105,3 @@ class RunKey:
 def _test_secret(seed: int) -> bytes:
     """The secret of a test key."""
     return hashlib.sha256(f"discreet test key {seed}".encode()).digest()
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that must not exist yet, readable by its owner only, and wait for the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _read_private(path: Path) -> bytes:
-    """Read a file after making sure that nobody else can read or replace it."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise RunKeyError(f"{path} is missing: a finished run's key is destroyed; start a new run") from None
-    except OSError as problem:
-        raise RunKeyError(f"{path} cannot be opened ({problem.strerror}): make it a plain file of your own") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if status.st_mode & 0o077 or status.st_uid != os.geteuid():
-            mode = stat.S_IMODE(status.st_mode)
-            raise RunKeyError(
-                f"{path} has mode {mode:04o}; it must be 0600 and yours: who read it can undo the noise, "
-                "so start a new run, or run chmod 600 if nobody has"
-            )
-        if path.parent.stat().st_mode & 0o022:
-            raise RunKeyError(f"{path.parent} can be changed by other users: run chmod 700 on it")
-        return file.read()
-
-
-def _overwrite(path: Path) -> None:
-    """Replace a file's bytes on the disk by random ones."""
-    with path.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.write(secrets.token_bytes(size))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the folder's list of files is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,368 @@
+"""The ledger: what every data set has spent, over all runs and for as long as the file lives.
+
+A data set is known by keyed hashes of its units, so that renaming it or adding a picture
+refunds nothing: runs that share any unit share the budget. Records are only ever appended;
+each carries the hash of the one before, and each run's statement carries the last number
+and hash, so that an altered, lost, moved or truncated record is noticed. Never loads torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from discreet.errors import BudgetError, LedgerError
+from discreet.privacy.accountant import check_delta
+from discreet.privacy.ledger_entries import LedgerEntry, Spent, compose, refuse_above_cap
+from discreet.privacy.ledger_store import Head, Record, RecordStore
+from discreet.privacy.plan import PrivacyPlan
+from discreet.privacy.secret_files import read_secret, write_secret
+
+_KEY_BYTES = 32
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class LedgerReport:
+    """What a verification found; intact when there are no problems."""
+
+    intact: bool
+    num_records: int
+    head: Head
+    problems: tuple[str, ...]
+
+
+class Ledger:
+    """The book of one state folder; open it with `Ledger.open`, close it or use it in `with`.
+
+    **Guarantees**: a step is on the disk before `advance` returns; a crash leaves whole
+    records only; two processes may write at once; a run is never charged for less than it
+    did, nor twice for the same step.
+    """
+
+    def __init__(self, store: RecordStore, key: bytes) -> None:
+        self._store = store
+        self._key = key
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the ledger at `path`, or begin one there; its key lies beside it.
+
+        Raises:
+            LedgerError: it is no ledger, or its key is missing, another one, or readable by others.
+        """
+        key = _key_beside(path)
+        store = RecordStore(path)
+        check = hmac.new(key, b"ledger", hashlib.sha256).hexdigest()[:16]
+        with store.writing():
+            if store.head() is None:
+                store.append("genesis", "", {"key_check": check})
+        genesis = store.records("genesis")
+        if not genesis or genesis[0].payload["key_check"] != check:
+            store.close()
+            raise LedgerError(f"the key beside {path} is not the one this ledger began with; bring back the right one")
+        return cls(store, key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()
+
+    def fingerprint(self, units: Iterable[bytes]) -> list[bytes]:
+        """Keyed hashes (HMAC-SHA256) of units, in their order; *SENSITIVE*: they tell who has which picture.
+
+        Give each picture's pixels, so that another file format is still the same picture.
+        Where subjects are known, give their identifiers too: then a subject who comes back
+        on new pictures is recognised.
+        """
+        return [hmac.new(self._key, unit, hashlib.sha256).digest() for unit in units]
+
+    def check_allowed(self, fingerprints: Sequence[bytes], plan: PrivacyPlan | None) -> None:
+        """Refuse now what `begin_run` would refuse, without writing anything.
+
+        Raises:
+            BudgetError: a cap would be passed. A run without privacy is only held back at its release.
+            LedgerError: the ledger is damaged.
+        """
+        self.require_intact()
+        _check_fingerprints(fingerprints)
+        for cap in self._caps(self._store.roots_sharing(fingerprints)) if plan is not None else ():
+            assert plan is not None
+            entries = self._entries(self._store.roots_sharing_with(cap.payload["root"]))
+            refuse_above_cap(entries, plan, _cap_epsilon(cap), cap.payload["delta"])
+
+    def begin_run(
+        self,
+        run_id: str,
+        fingerprints: Sequence[bytes],
+        plan: PrivacyPlan,
+        *,
+        spec: str = "",
+        config_hash: str = "",
+        key_identity: str | None = None,
+        test_key: bool = False,
+    ) -> int:
+        """Enter a private run before its first step; returns the steps it has already done.
+
+        A run that is resumed is entered again with the same arguments, which adds nothing.
+
+        Args:
+            run_id: unique in this ledger.
+            fingerprints: of every unit of the data set.
+            plan: the whole run's.
+            spec: where the data came from.
+            config_hash: of the resolved configuration.
+            key_identity: `RunKey.identity`. With it, a run whose key was lost cannot go on under
+                another key, which would release the same steps twice and charge them once.
+            test_key: `RunKey.is_test`.
+
+        Raises:
+            BudgetError: together with all that shares a unit, the full run would pass a cap.
+            LedgerError: the name is taken by another run, or the ledger is damaged.
+        """
+        about: dict[str, Any] = {
+            "plan": plan.model_dump(mode="json"),
+            "spec": spec,
+            "config_hash": config_hash,
+            "key_identity": key_identity,
+            "test_key": test_key,
+        }
+        return self._begin("open", run_id, fingerprints, about, plan)
+
+    def begin_unprotected(
+        self, run_id: str, fingerprints: Sequence[bytes], *, spec: str = "", config_hash: str = ""
+    ) -> int:
+        """Enter a run without privacy (a baseline, a shadow model): not released until `release` says so."""
+        return self._begin("unprotected", run_id, fingerprints, {"spec": spec, "config_hash": config_hash}, None)
+
+    def advance(self, run_id: str, steps_executed: int) -> None:
+        """Write, before anything of them can leave, that this many steps will have been done.
+
+        A number that was reached before adds nothing: a repeated step is the same release.
+
+        Raises:
+            BudgetError: more steps than the plan has. This is the hard stop.
+            LedgerError: the run is unknown, without privacy, or closed.
+        """
+        with self._store.writing():
+            entry = self._entry(run_id)
+            if entry.plan is None:
+                raise LedgerError(f"run {run_id} has no privacy plan: it has no steps to enter")
+            if steps_executed > entry.plan.num_steps:
+                raise BudgetError(
+                    f"run {run_id} asks for step {steps_executed} of {entry.plan.num_steps}: its budget is spent; "
+                    "plan a new run"
+                )
+            if steps_executed <= entry.steps_executed:
+                return
+            if entry.closed:
+                raise LedgerError(f"run {run_id} is closed after {entry.steps_executed} steps; begin a new run")
+            self._store.append("step", run_id, {"steps_executed": steps_executed})
+
+    def finish(self, run_id: str) -> Head:
+        """Close a run (again, if need be); returns the record that its statement carries."""
+        with self._store.writing():
+            entry = self._entry(run_id)
+            if not entry.closed:
+                return self._store.append("close", run_id, {"steps_executed": entry.steps_executed})
+        closing = self._store.records("close", run_id)[0]
+        return Head(closing.number, closing.hash)
+
+    def release(self, run_id: str) -> None:
+        """Enter that something made without privacy leaves: the data set's ε is infinite from now on.
+
+        Raises:
+            BudgetError: a cap forbids it.
+        """
+        with self._store.writing():
+            entry = self._entry(run_id)
+            if entry.protected or entry.released:
+                return
+            for cap in self._caps(self._store.roots_sharing_with(entry.root)):
+                if not math.isinf(_cap_epsilon(cap)):
+                    raise BudgetError(
+                        f"run {run_id} has no privacy and its data set is capped at epsilon {_cap_epsilon(cap):g}: "
+                        "do not release it, or lift the cap"
+                    )
+            self._store.append("release", run_id, {})
+
+    def record_evaluation(self, fingerprints: Sequence[bytes], spec: str, *, run_id: str = "") -> None:
+        """Enter an un-noised reading of pictures: evaluating a model on them."""
+        _check_fingerprints(fingerprints)
+        with self._store.writing():
+            self._store.append("evaluation", run_id, {"root": self._store.add_units(fingerprints), "spec": spec})
+
+    def cap(self, fingerprints: Sequence[bytes], epsilon: float, delta: float) -> None:
+        """Set the most that these units may ever spend; infinity lifts the cap. The newest counts.
+
+        Raises:
+            BudgetError: ε is not above 0, or that much is already spent.
+        """
+        _check_fingerprints(fingerprints)
+        check_delta(delta)
+        if not epsilon > 0:
+            raise BudgetError(f"epsilon is {epsilon}; a cap must lie above 0 (infinity lifts it)")
+        spent = self.account(fingerprints, delta).epsilon
+        if spent > epsilon:
+            raise BudgetError(f"epsilon {spent:.3f} is spent already; a cap of {epsilon:g} could not be kept")
+        with self._store.writing():
+            root = self._store.add_units(fingerprints)
+            limit = None if math.isinf(epsilon) else epsilon
+            self._store.append("cap", "", {"root": root, "epsilon": limit, "delta": delta})
+
+    def cap_of(self, fingerprints: Sequence[bytes]) -> tuple[float, float] | None:
+        """(ε, δ) of the lowest cap that binds any of these units; None without one."""
+        caps = [(_cap_epsilon(cap), float(cap.payload["delta"])) for cap in self._caps_on(fingerprints)]
+        return min((cap for cap in caps if not math.isinf(cap[0])), default=None)
+
+    def epsilon_spent(self, fingerprints: Sequence[bytes], delta: float) -> float:
+        """The ε at `delta` of all executed steps that share any unit with these, composed by PLD."""
+        return self.account(fingerprints, delta).epsilon
+
+    def account(self, fingerprints: Sequence[bytes], delta: float) -> Spent:
+        """`epsilon_spent` with all that belongs to the number."""
+        _check_fingerprints(fingerprints)
+        roots = self._store.roots_sharing(fingerprints)
+        evaluations = [record for record in self._store.records("evaluation") if record.payload["root"] in roots]
+        return compose(self._entries(roots), check_delta(delta), len(evaluations))
+
+    def entries(self, fingerprints: Sequence[bytes] | None = None) -> list[LedgerEntry]:
+        """The runs that share any unit with these; all runs, if left out."""
+        return self._entries(None if fingerprints is None else self._store.roots_sharing(fingerprints))
+
+    def steps_executed(self, run_id: str) -> int:
+        """A run's high-water mark."""
+        return self._entry(run_id).steps_executed
+
+    def head(self) -> Head:
+        """The last record, for statements to carry."""
+        head = self._store.head()
+        if head is None:
+            raise LedgerError("the ledger has lost all of its records; bring back a copy")
+        return head
+
+    def verify(self, expected: Head | tuple[int, str] | None = None) -> LedgerReport:
+        """Look for altered, deleted, moved and (against a statement's last record) truncated records."""
+        problems = self._store.problems(None if expected is None else Head(*expected))
+        head = self._store.head()
+        if head is None:
+            return LedgerReport(False, 0, Head(0, ""), (*problems, "there is no record at all"))
+        return LedgerReport(not problems, head.number, head, tuple(problems))
+
+    def require_intact(self, expected: Head | tuple[int, str] | None = None) -> None:
+        """`verify`, and refuse a damaged ledger.
+
+        Raises:
+            LedgerError: names the first problem.
+        """
+        report = self.verify(expected)
+        if not report.intact:
+            raise LedgerError(f"the ledger is damaged: {report.problems[0]}; bring back a copy from before")
+
+    def _begin(
+        self, kind: str, run_id: str, fingerprints: Sequence[bytes], about: dict[str, Any], plan: PrivacyPlan | None
+    ) -> int:
+        """Enter a run of either kind, unless it is there already and the same."""
+        self.require_intact()
+        _check_fingerprints(fingerprints)
+        with self._store.writing():
+            root = self._store.add_units(fingerprints)
+            known = [*self._store.records("open", run_id), *self._store.records("unprotected", run_id)]
+            if not known:
+                self.check_allowed(fingerprints, plan)
+                self._store.append(kind, run_id, {"root": root, **about})
+                return 0
+            payload = known[0].payload
+            changed = [name for name, value in {"kind": kind, "root": root, **about}.items() if payload[name] != value]
+            if changed:
+                raise LedgerError(
+                    f"run {run_id} is in the ledger with another {', '.join(changed)}; resume it as it began, "
+                    "or begin a new run"
+                )
+            return self._entry(run_id).steps_executed
+
+    def _entry(self, run_id: str) -> LedgerEntry:
+        """One run, from its records."""
+        for kind in ("open", "unprotected"):
+            begun = self._store.last(kind, run_id)
+            if begun is not None:
+                return self._entry_from(begun)
+        raise LedgerError(f"run {run_id} is not in the ledger; begin it first")
+
+    def _entry_from(self, begun: Record) -> LedgerEntry:
+        """A run, from the record that began it and the newest of those that followed."""
+        payload = begun.payload
+        run_id = payload["run"]
+        step = self._store.last("step", run_id)
+        private = payload["kind"] == "open"
+        return LedgerEntry(
+            run_id=run_id,
+            root=payload["root"],
+            spec=payload["spec"],
+            config_hash=payload["config_hash"],
+            plan=PrivacyPlan.model_validate(payload["plan"]) if private else None,
+            steps_executed=0 if step is None else step.payload["steps_executed"],
+            closed=self._store.last("close", run_id) is not None,
+            released=private or self._store.last("release", run_id) is not None,
+            key_identity=payload.get("key_identity"),
+            test_key=payload.get("test_key", False),
+            opened_at=payload["time"],
+        )
+
+    def _entries(self, roots: set[str] | None) -> list[LedgerEntry]:
+        """Runs on any of these sets of units, oldest first."""
+        begun = [*self._store.records("open"), *self._store.records("unprotected")]
+        chosen = [record for record in begun if roots is None or record.payload["root"] in roots]
+        return [self._entry_from(record) for record in sorted(chosen, key=lambda record: record.number)]
+
+    def _caps(self, roots: set[str]) -> list[Record]:
+        """The newest cap of each of these sets of units."""
+        newest = {record.payload["root"]: record for record in self._store.records("cap")}
+        return [record for root, record in newest.items() if root in roots]
+
+    def _caps_on(self, fingerprints: Sequence[bytes]) -> list[Record]:
+        """The caps that bind any of these units."""
+        _check_fingerprints(fingerprints)
+        return self._caps(self._store.roots_sharing(fingerprints))
+
+
+def _cap_epsilon(cap: Record) -> float:
+    """A cap's ε; JSON has no infinity."""
+    epsilon = cap.payload["epsilon"]
+    return math.inf if epsilon is None else float(epsilon)
+
+
+def _check_fingerprints(fingerprints: Sequence[bytes]) -> None:
+    """Refuse what `fingerprint` did not make: a raw picture would never match anything."""
+    if not fingerprints or any(len(fingerprint) != _DIGEST_BYTES for fingerprint in fingerprints):
+        raise LedgerError(
+            "the ledger knows units by their fingerprints: give the list from Ledger.fingerprint, not empty"
+        )
+
+
+def _key_beside(path: Path) -> bytes:
+    """The ledger's own key, made with the ledger."""
+    key_path = path.with_name(path.name + ".key")
+    if not path.exists():
+        # it may exist: another process begins the same ledger, or its beginning was interrupted
+        with suppress(FileExistsError):
+            write_secret(key_path, secrets.token_bytes(_KEY_BYTES))
+    key = read_secret(key_path, LedgerError)
+    if len(key) != _KEY_BYTES:
+        raise LedgerError(f"{key_path} is not a whole key; bring back a copy")
+    return key
