@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from discreet.errors import ConfigurationError
 from discreet.m2fp.decisions import Decisions, PictureDecisions
 from discreet.m2fp.matching import match
 from discreet.m2fp.output import M2FPOutput
-from discreet.m2fp.points import choose_points, draw, read_logits, read_targets
+from discreet.m2fp.points import choose_points, draw, read_each, read_targets
 from discreet.m2fp.targets import Targets
 
 
@@ -80,29 +81,31 @@ def criterion(
     Raises:
         ConfigurationError: not as many targets and generators as pictures, or a label out of range.
     """
-    batch, _, num_outputs = output.class_logits.shape
-    if not len(targets) == len(generators) == batch:
-        raise ConfigurationError(
-            f"{batch} pictures, {len(targets)} targets, {len(generators)} generators; give one of each a picture"
-        )
-    top_label = max((int(target.labels.max()) for target in targets if len(target.labels)), default=0)
-    if top_label >= num_outputs - 1:
-        raise ConfigurationError(f"target label {top_label} is out of range; this model has 0 to {num_outputs - 2}")
+    _refuse_unequal(output, targets, generators)
     decisions = Decisions() if decisions is None else decisions
     if decisions.pictures:
-        decisions.check_batch(batch)
+        decisions.check_batch(len(targets))
     by_output = output.outputs()
     class_logits = torch.stack([classes for classes, _ in by_output], dim=1).unbind(0)
     mask_logits = list(zip(*(masks.unbind(0) for _, masks in by_output), strict=True))
     losses = []
     for b, (target, generator) in enumerate(zip(targets, generators, strict=True)):
         picture = _Picture(class_logits[b], mask_logits[b], target)
-        if not picture.is_finite():
-            losses.append(picture.not_a_number())
-            continue
         choices = decisions.picture(b, lambda picture=picture, rng=generator: _decide(picture, rng, settings))
         losses.append(_loss(picture, choices, settings))
     return torch.stack(losses)
+
+
+def _refuse_unequal(output: M2FPOutput, targets: Sequence[Targets], generators: Sequence[torch.Generator]) -> None:
+    """One target and one generator a picture, and labels that the network has."""
+    batch, _, num_logits = output.class_logits.shape
+    if not len(targets) == len(generators) == batch:
+        raise ConfigurationError(
+            f"{batch} pictures, {len(targets)} targets, {len(generators)} generators; give one of each a picture"
+        )
+    top_label = max((int(target.labels.max()) for target in targets if len(target.labels)), default=0)
+    if top_label >= num_logits - 1:
+        raise ConfigurationError(f"target label {top_label} is out of range; this model has 0 to {num_logits - 2}")
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class _Picture:
     mask_logits: tuple[Tensor, ...]  # L times [Q, h, w]
     targets: Targets
 
+    @cached_property
     def is_finite(self) -> bool:
         """Whether every logit is a number."""
         return all(bool(logits.detach().isfinite().all()) for logits in (self.class_logits, *self.mask_logits))
@@ -127,8 +131,10 @@ class _Picture:
 
 
 @torch.no_grad()
-def _decide(picture: _Picture, generator: torch.Generator, settings: CriterionSettings) -> PictureDecisions:
-    """Match queries with targets, and choose where the mask losses look."""
+def _decide(picture: _Picture, generator: torch.Generator, settings: CriterionSettings) -> PictureDecisions | None:
+    """Match queries with targets, and choose where the mask losses look; None if a logit is not finite."""
+    if not picture.is_finite:
+        return None
     num_points, num_outputs = picture.num_points(settings), len(picture.mask_logits)
     device = picture.class_logits.device
     places_LP2 = draw((num_outputs, num_points, 2), generator, device)
@@ -152,8 +158,10 @@ def _matched_masks(picture: _Picture, queries_LM: Tensor) -> Tensor:
     return torch.stack([masks[queries] for masks, queries in zip(picture.mask_logits, queries_LM, strict=True)])
 
 
-def _loss(picture: _Picture, choices: PictureDecisions, settings: CriterionSettings) -> Tensor:
-    """Sum over the outputs of the weighted losses."""
+def _loss(picture: _Picture, choices: PictureDecisions | None, settings: CriterionSettings) -> Tensor:
+    """Sum over the outputs of the weighted losses; NaN where a logit is not finite."""
+    if choices is None or not picture.is_finite:
+        return picture.not_a_number()
     total = settings.class_weight * _class_loss(picture, choices, settings.no_object_weight)
     if choices.queries.numel() == 0:
         return total
@@ -176,7 +184,7 @@ def _mask_losses(picture: _Picture, choices: PictureDecisions) -> tuple[Tensor, 
     """Binary cross-entropy and dice at the chosen points, divided by this picture's number of masks."""
     points = choices.points.to(picture.class_logits.dtype)
     size = picture.targets.valid.shape
-    logits_LMP = read_logits(_matched_masks(picture, choices.queries), points, size)
+    logits_LMP = read_each(_matched_masks(picture, choices.queries), points, size)
     wanted_LMP, valid_LMP = read_targets(picture.targets, choices.targets, points)
     entropy = F.binary_cross_entropy_with_logits(logits_LMP, wanted_LMP, reduction="none") * valid_LMP
     mask_loss = entropy.sum(2) / valid_LMP.sum(2).clamp(min=1)

@@ -41,11 +41,11 @@ class Decisions:
 
     Args:
         attention_masks: bool [B, Q, T], one a layer of the query decoder, True where hidden.
-        pictures: of the criterion, one a picture.
+        pictures: of the criterion, one a picture; None where the logits were not finite.
     """
 
     attention_masks: list[Tensor] = field(default_factory=list)
-    pictures: list[PictureDecisions] = field(default_factory=list)
+    pictures: list[PictureDecisions | None] = field(default_factory=list)
 
     def attention_mask(self, layer: int, decide: Callable[[], Tensor]) -> Tensor:
         """The recorded mask of a layer, or the one decided now."""
@@ -53,7 +53,7 @@ class Decisions:
             self.attention_masks.append(decide())
         return self.attention_masks[layer]
 
-    def picture(self, index: int, decide: Callable[[], PictureDecisions]) -> PictureDecisions:
+    def picture(self, index: int, decide: Callable[[], PictureDecisions | None]) -> PictureDecisions | None:
         """The recorded choices for a picture, or those made now."""
         if index == len(self.pictures):
             self.pictures.append(decide())

@@ -46,8 +46,7 @@ def _costs(
     """Cost of every pair, [L, Q, K]."""
     dtype, device = class_logits_LQC.dtype, class_logits_LQC.device
     points = points_LP2.to(dtype)
-    spread = points[:, None].expand(-1, mask_logits_LQhw.shape[1], -1, -1)
-    logits = read_logits(mask_logits_LQhw, spread, targets.valid.shape)
+    logits = read_logits(mask_logits_LQhw, points, targets.valid.shape)
     where = pixels(points, targets.valid.shape)
     valid = targets.valid.to(device).flatten()[where]
     inside = (targets.masks.to(device).flatten(1)[:, where] & valid).transpose(0, 1).to(dtype)  # [L, K, P]

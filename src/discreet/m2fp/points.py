@@ -3,7 +3,7 @@
 A point is (x, y) in 0–1 of the picture. Mask logits are read bilinearly; a target's value is that
 of the pixel the point falls into, so that an ignored pixel is ignored exactly.
 
-Shapes: L outputs, M matched masks, K targets, P points, H W pixels, h w cells.
+Shapes: N rows, C masks, L outputs, M matched masks, K targets, P points, H W pixels, h w cells.
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ def draw(shape: Sequence[int], generator: torch.Generator, device: torch.device)
     return torch.rand(*shape, generator=generator, dtype=torch.float32).to(device)
 
 
-def read_logits(masks: Tensor, points: Tensor, size: Sequence[int]) -> Tensor:
-    """Mask logits at points of their own.
+def read_logits(masks_NChw: Tensor, points_NP2: Tensor, size: Sequence[int]) -> Tensor:
+    """Mask logits at points that the C masks of a row share: [N, C, P].
 
     Args:
-        masks: [..., h, w].
-        points: [..., P, 2], in 0–1 of the picture.
-        size: (H, W) of the picture; the cells may reach beyond it when it is no multiple of the stride.
-
-    Returns:
-        [..., P].
+        masks_NChw: logits.
+        points_NP2: in 0–1 of the picture.
+        size: (H, W) of the picture; the cells reach beyond it where it is no multiple of the stride.
     """
-    height, width = masks.shape[-2:]
-    reach = points.new_tensor([size[1] / (width * MASK_STRIDE), size[0] / (height * MASK_STRIDE)])
-    grid = (points * (2 * reach) - 1).reshape(-1, points.shape[-2], 1, 2)
-    read = F.grid_sample(masks.reshape(-1, 1, height, width), grid, padding_mode="border", align_corners=False)
-    return read.reshape(*masks.shape[:-2], points.shape[-2])
+    height, width = masks_NChw.shape[2:]
+    reach = points_NP2.new_tensor([size[1] / (width * MASK_STRIDE), size[0] / (height * MASK_STRIDE)])
+    grid = (points_NP2 * (2 * reach) - 1)[:, :, None]
+    return F.grid_sample(masks_NChw, grid, padding_mode="border", align_corners=False).squeeze(3)
+
+
+def read_each(masks_LMhw: Tensor, points_LMP2: Tensor, size: Sequence[int]) -> Tensor:
+    """Mask logits where each mask has points of its own: [L, M, P]."""
+    read = read_logits(masks_LMhw.flatten(0, 1)[:, None], points_LMP2.flatten(0, 1), size)
+    return read.squeeze(1).unflatten(0, masks_LMhw.shape[:2])
 
 
 def pixels(points: Tensor, size: Sequence[int]) -> Tensor:
@@ -71,7 +73,7 @@ def choose_points(
     num_candidates, num_uncertain = int(num_points * oversample_ratio), int(num_points * importance_share)
     candidates = draw((*lead, num_candidates, 2), generator, device)
     anywhere = draw((*lead, num_points - num_uncertain, 2), generator, device)
-    doubt = -read_logits(masks_LMhw, candidates.to(masks_LMhw.dtype), size).abs()
+    doubt = -read_each(masks_LMhw, candidates.to(masks_LMhw.dtype), size).abs()
     chosen = doubt.flatten(0, 1).topk(num_uncertain, dim=1, sorted=False).indices
     rows = torch.arange(len(chosen), device=device)[:, None]
     uncertain = candidates.flatten(0, 1)[rows, chosen].unflatten(0, lead)
