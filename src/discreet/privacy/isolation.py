@@ -8,7 +8,7 @@ module, in float64, is tried on probe samples that are made up and public.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,14 @@ def check_isolation(
         ClippingError: as Clipper.
     """
     module = copy.deepcopy(module).double()
-    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    _stir_zeros(module)
+    before = {name: tensor.clone() for name, tensor in _state(module)}
     singles = [_measure(module, probe_loss, [probe], max_grad_norm, style) for probe in range(NUM_PROBES)]
+    for probe, (_, norm, _) in enumerate(singles):
+        if not 0 < float(norm) < float("inf"):
+            raise IsolationError(
+                f"probe {probe} has gradient norm {float(norm)}, which proves nothing; use other probes"
+            )
     first, second = list(range(NUM_PROBES - 1)), [NUM_PROBES - 1, *range(1, NUM_PROBES - 1)]
     for probes in (first, second):
         losses, norms, sums = _measure(module, probe_loss, probes, max_grad_norm, style)
@@ -53,9 +59,26 @@ def check_isolation(
         for name, total in sums.items():
             expected = torch.stack([singles[probe][2][name] for probe in probes]).sum(0)
             _agree(f"the clipped gradient of {name}", total, expected)
-    for name, buffer in module.named_buffers():
-        if not torch.equal(buffer, buffers[name]):
-            raise IsolationError(f"buffer {name} changes while training: it would carry samples past the noise; freeze it")
+    for name, tensor in _state(module):
+        if not torch.equal(tensor, before[name]):
+            raise IsolationError(
+                f"{name} changes in the forward pass: it would carry samples past the noise; freeze it"
+            )
+
+
+def _state(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What only an optimizer may change: parameters and buffers."""
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+
+
+@torch.no_grad()
+def _stir_zeros(module: nn.Module) -> None:
+    """Behind a weight that starts at zero, samples could meet unseen until it has trained."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        if not parameter.any():
+            parameter += 0.01 * torch.randn(parameter.shape, generator=generator).to(parameter)
 
 
 def _measure(
@@ -64,6 +87,11 @@ def _measure(
     """Losses [B], norms [B] and clipped sums of one batch of probes."""
     with Clipper(module, max_grad_norm, style) as clipper:
         losses_B = probe_loss(module, probes)
+        if losses_B.shape != (len(probes),):
+            raise IsolationError(
+                f"the loss of {len(probes)} samples has shape {list(losses_B.shape)}; give one number a sample "
+                "(windows, queries and views of one picture are not samples)"
+            )
         norms_B = clipper.accumulate(losses_B)
         sums = clipper.take()
         if len(probes) == 1:

@@ -8,7 +8,7 @@ Source: Book-keeping (arXiv 2210.00038), instantiated per-sample gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
@@ -16,72 +16,93 @@ from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError
 
-Rule = Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]]
+# Each gradient is computed only when it is called for: a frozen weight costs nothing.
+Gradients = dict[str, Callable[[], Tensor]]
+Rule = Callable[[nn.Module, Tensor, Tensor], Gradients]
 
 
-def _linear(layer: nn.Module, input_BTD: Tensor, gradient_BTP: Tensor) -> dict[str, Tensor]:
+def _linear(layer: nn.Module, input_BTD: Tensor, gradient_BTP: Tensor) -> Gradients:
     """Any number of middle axes, none included, counts as positions."""
-    batch = input_BTD.shape[0]
-    inputs = input_BTD.reshape(batch, -1, input_BTD.shape[-1])
-    gradients = gradient_BTP.reshape(batch, -1, gradient_BTP.shape[-1])
-    return {"weight": torch.bmm(gradients.transpose(1, 2), inputs), "bias": gradients.sum(1)}
+    inputs, gradients = _as_positions(input_BTD), _as_positions(gradient_BTP)
+    return {"weight": lambda: torch.bmm(gradients.transpose(1, 2), inputs), "bias": lambda: gradients.sum(1)}
 
 
-def _conv2d(layer: nn.Module, input_BDHW: Tensor, gradient_BPHW: Tensor) -> dict[str, Tensor]:
+def _as_positions(values: Tensor) -> Tensor:
+    """[B, …, D] as [B, T, D]."""
+    return values.reshape(values.shape[0], values.shape[1:-1].numel(), values.shape[-1])
+
+
+def _conv2d(layer: nn.Module, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Gradients:
     """Each group's patches times that group's output gradients."""
     assert isinstance(layer, nn.Conv2d)
     batch, groups = input_BDHW.shape[0], layer.groups
-    gradients = gradient_BPHW.reshape(batch, groups, layer.out_channels // groups, -1)
+
+    def weight() -> Tensor:
+        gradients = gradient_BPHW.reshape(batch, groups, layer.out_channels // groups, -1)
+        patches = _patches(layer, input_BDHW).reshape(batch, groups, -1, gradients.shape[-1])
+        return torch.matmul(gradients, patches.transpose(2, 3)).reshape(batch, *layer.weight.shape)
+
+    return {"weight": weight, "bias": lambda: gradient_BPHW.sum((2, 3))}
+
+
+def _patches(layer: nn.Conv2d, input_BDHW: Tensor) -> Tensor:
+    """What each output position sees: [B, D*K, positions], or the same numbers in another shape."""
     if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
         rows, columns = layer.stride
-        patches = input_BDHW[:, :, ::rows, ::columns].reshape(batch, groups, layer.in_channels // groups, -1)
-    else:
-        unfolded = F.unfold(input_BDHW, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # pyright: ignore[reportArgumentType]
-        patches = unfolded.reshape(batch, groups, -1, unfolded.shape[-1])
-    weight_BGPK = torch.matmul(gradients, patches.transpose(2, 3))
-    return {"weight": weight_BGPK.reshape(batch, *layer.weight.shape), "bias": gradient_BPHW.sum((2, 3))}
+        return input_BDHW[:, :, ::rows, ::columns]
+    return F.unfold(input_BDHW, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # pyright: ignore[reportArgumentType]
 
 
-def _channel_affine(normalised: Tensor, gradient: Tensor) -> dict[str, Tensor]:
+def _channel_affine(gradient: Tensor, normalise: Callable[[], Tensor]) -> Gradients:
     """Scale and shift by channel: everything after the channel axis is summed."""
-    batch, channels = gradient.shape[:2]
-    return {
-        "weight": (gradient * normalised).reshape(batch, channels, -1).sum(2),
-        "bias": gradient.reshape(batch, channels, -1).sum(2),
-    }
+
+    def by_channel(values: Tensor) -> Tensor:
+        return values.reshape(*values.shape[:2], values.shape[2:].numel()).sum(2)
+
+    return {"weight": lambda: by_channel(gradient * normalise()), "bias": lambda: by_channel(gradient)}
 
 
-def _group_norm(layer: nn.Module, input_BDT: Tensor, gradient_BDT: Tensor) -> dict[str, Tensor]:
+def _group_norm(layer: nn.Module, input_BDT: Tensor, gradient_BDT: Tensor) -> Gradients:
     assert isinstance(layer, nn.GroupNorm)
-    return _channel_affine(F.group_norm(input_BDT, layer.num_groups, eps=layer.eps), gradient_BDT)
+    return _channel_affine(gradient_BDT, lambda: F.group_norm(input_BDT, layer.num_groups, eps=layer.eps))
 
 
-def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tensor) -> dict[str, Tensor]:
+def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tensor) -> Gradients:
     """The statistics are public constants: only scale and shift have gradients."""
     assert isinstance(layer, nn.BatchNorm2d)
-    normalised = F.batch_norm(input_BDHW, layer.running_mean, layer.running_var, eps=layer.eps)
-    return _channel_affine(normalised, gradient_BDHW)
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
+    mean, variance = layer.running_mean.to(input_BDHW.dtype), layer.running_var.to(input_BDHW.dtype)
+    return _channel_affine(gradient_BDHW, lambda: F.batch_norm(input_BDHW, mean, variance, eps=layer.eps))
 
 
-def _layer_norm(layer: nn.Module, input_BTD: Tensor, gradient_BTD: Tensor) -> dict[str, Tensor]:
+def _layer_norm(layer: nn.Module, input_BTD: Tensor, gradient_BTD: Tensor) -> Gradients:
+    """The normalised axes keep their shape; those between them and the sample are summed."""
     assert isinstance(layer, nn.LayerNorm)
-    batch, shape = input_BTD.shape[0], layer.normalized_shape
-    normalised = F.layer_norm(input_BTD, shape, eps=layer.eps)
+    shape = layer.normalized_shape
+
+    def summed(values: Tensor) -> Tensor:
+        return values.reshape(values.shape[0], values.shape[1 : values.dim() - len(shape)].numel(), *shape).sum(1)
+
     return {
-        "weight": (gradient_BTD * normalised).reshape(batch, -1, *shape).sum(1),
-        "bias": gradient_BTD.reshape(batch, -1, *shape).sum(1),
+        "weight": lambda: summed(gradient_BTD * F.layer_norm(input_BTD, shape, eps=layer.eps)),
+        "bias": lambda: summed(gradient_BTD),
     }
 
 
-def _embedding(layer: nn.Module, index_BT: Tensor, gradient_BTD: Tensor) -> dict[str, Tensor]:
+def _embedding(layer: nn.Module, index_BT: Tensor, gradient_BTD: Tensor) -> Gradients:
     """Rows are looked up by each sample for itself; a row looked up twice is summed."""
     assert isinstance(layer, nn.Embedding)
     batch, (num_rows, width) = index_BT.shape[0], layer.weight.shape
-    offsets_B1 = torch.arange(batch, device=index_BT.device)[:, None] * num_rows
-    rows = (index_BT.reshape(batch, -1) + offsets_B1).flatten()
-    table = gradient_BTD.new_zeros(batch * num_rows, width)
-    table.index_add_(0, rows, gradient_BTD.reshape(-1, width))
-    return {"weight": table.reshape(batch, num_rows, width)}
+
+    def weight() -> Tensor:
+        offsets_B1 = torch.arange(batch, device=index_BT.device)[:, None] * num_rows
+        rows = (index_BT.reshape(batch, -1) + offsets_B1).flatten()
+        table = gradient_BTD.new_zeros(batch * num_rows, width)
+        table.index_add_(0, rows, gradient_BTD.reshape(-1, width))
+        return table.reshape(batch, num_rows, width)
+
+    return {"weight": weight}
 
 
 _RULES: dict[type[nn.Module], Rule] = {
@@ -96,14 +117,25 @@ KNOWN_LAYERS = ", ".join(kind.__name__ for kind in _RULES)
 
 
 def rule_for(layer: nn.Module) -> Rule | None:
-    """The rule of a layer's kind; None where its forward is not that kind's own.
+    """The rule of a layer's kind; None where what it computes is not that kind's own.
 
     A subclass may add methods, but one that computes something else has another gradient.
     """
     for kind, rule in _RULES.items():
-        if isinstance(layer, kind) and type(layer).forward is kind.forward:
-            return rule
+        if isinstance(layer, kind):
+            ways = [way for way in ("__call__", "_call_impl", "forward", "_conv_forward") if hasattr(kind, way)]
+            own = all(getattr(type(layer), way) is getattr(kind, way) for way in ways)
+            return rule if own and not vars(layer).keys() & set(ways) else None
     return None
+
+
+def has_sample_axis(layer: nn.Module, layer_input: Tensor) -> bool:
+    """Whether the leading axis of an input is left for the sample, not one that the layer itself works on."""
+    if isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
+        return layer_input.dim() == 4
+    if isinstance(layer, nn.Embedding):
+        return layer_input.dim() >= 1
+    return layer_input.dim() > (len(layer.normalized_shape) if isinstance(layer, nn.LayerNorm) else 1)
 
 
 def refuse_unknown_options(name: str, layer: nn.Module) -> None:
@@ -124,23 +156,25 @@ def refuse_unknown_options(name: str, layer: nn.Module) -> None:
         raise ClippingError(f"{name}: build Embedding without max_norm, scale_grad_by_freq, sparse and padding_idx")
 
 
-def per_sample_gradients(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor) -> dict[str, Tensor]:
+def per_sample_gradients(
+    layer: nn.Module, layer_input: Tensor, output_gradient: Tensor, wanted: Collection[str]
+) -> dict[str, Tensor]:
     """Gradients of a layer's own trainable parameters, one for each sample.
 
     Args:
         layer: one of KNOWN_LAYERS.
         layer_input: what the layer was called with, [B, …]. *SENSITIVE*
         output_gradient: gradient of the summed loss by the layer's output, [B, …]. *SENSITIVE*
+        wanted: "weight", "bias" or both. *Public*
 
     Returns:
-        "weight" and "bias", as far as they exist, each [B, *shape]; at least float32. *SENSITIVE*
+        those wanted, each [B, *shape]; at least float32. *SENSITIVE*
     """
     rule = rule_for(layer)
     assert rule is not None, "the clipper admits only layers that have a rule"
     wide = torch.promote_types(output_gradient.dtype, torch.float32)
     if layer_input.is_floating_point():
         layer_input = layer_input.to(wide)
-    own = {key for key, _ in layer.named_parameters(recurse=False)}
     with torch.autocast(output_gradient.device.type, enabled=False):
         gradients = rule(layer, layer_input, output_gradient.to(wide))
-    return {key: gradient for key, gradient in gradients.items() if key in own}
+        return {key: gradients[key]() for key in wanted}

@@ -14,24 +14,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 from torch.nn.modules.instancenorm import _InstanceNorm  # pyright: ignore[reportPrivateUsage]
+from torch.nn.parameter import UninitializedParameter
 
 from discreet.errors import ClippingError, IsolationError
 from discreet.privacy.clipping.gradients import KNOWN_LAYERS, refuse_unknown_options, rule_for
 
-Listener = Callable[[str, nn.Module, Tensor, Tensor], None]
+# (layer name, layer, its input, gradient of its output, {"weight" or "bias": name of the parameter in the module})
+Listener = Callable[[str, nn.Module, Tensor, Tensor, dict[str, str]], None]
 
 
-class _Anchor(torch.autograd.Function):
-    """Puts an output into the graph although neither the layer's input nor its parameters are."""
+class _Tap(torch.autograd.Function):
+    """Hands on an output as it is, and on the way back tells of its gradient.
+
+    The anchor puts it into the graph even where neither the layer's input nor its parameters are.
+    """
 
     @staticmethod
-    def forward(ctx: Any, output: Tensor, anchor: Tensor) -> Tensor:  # noqa: D102
-        ctx.mark_dirty(output)
-        return output
+    def forward(ctx: Any, output: Tensor, anchor: Tensor, tell: Callable[[Tensor], None]) -> Tensor:
+        ctx.tell = tell
+        # The same memory but not a view: in-place changes of it come after the tap in the graph.
+        return output.new_empty(0).set_(output)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:  # noqa: D102
-        return None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
+        ctx.tell(gradients[0])
+        return gradients[0] if ctx.needs_input_grad[0] else None, None, None
 
 
 class LayerTaps:
@@ -39,7 +46,7 @@ class LayerTaps:
 
     Args:
         module: the network; parameters with requires_grad now are the trainable ones.
-        listener: called in the backward pass with (layer name, layer, its input, gradient of its output).
+        listener: called in the backward pass, once for each call of a layer.
 
     Raises:
         ClippingError: nothing is trainable, or a trainable parameter lives in a layer without a rule.
@@ -50,23 +57,35 @@ class LayerTaps:
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise ClippingError("no parameter requires a gradient; choose what to train before building a Clipper")
+        self._module = module
         self._names = {id(parameter): name for name, parameter in self.parameters.items()}
         self._listener = listener
         self._layers = self._find_layers(module)
-        self._handles: list[Any] = []
+        norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm | _InstanceNorm)]
+        for norm in norms:
+            _refuse_batch_statistics(norm, ())
+        # From here on nothing is refused, so nothing has to be undone.
         self._anchor = torch.zeros((), requires_grad=True)
-        for layer in module.modules():
-            if isinstance(layer, _BatchNorm | _InstanceNorm):
-                _refuse_batch_statistics(layer, ())
-                self._handles.append(layer.register_forward_pre_hook(_refuse_batch_statistics))
+        self._muted: list[nn.Parameter] = []
+        self._handles: list[Any] = [norm.register_forward_pre_hook(_refuse_batch_statistics) for norm in norms]
         for name, layer in self._layers.items():
             self._tap(name, layer)
         for name, parameter in self.parameters.items():
-            self._handles.append(parameter.register_hook(_refuser(name)))
+            self._handles.append(parameter.register_hook(_refuser(name)))  # pyright: ignore[reportUnknownMemberType]
 
-    def name_of(self, layer: nn.Module, key: str) -> str | None:
-        """The trainable parameter `key` of a layer, by its name in the module; None if frozen."""
-        return self._names.get(id(getattr(layer, key)))
+    def check_unchanged(self) -> None:
+        """Every trainable parameter, and no other, is one that the taps see.
+
+        Raises:
+            ClippingError: one was frozen, unfrozen, replaced or added; its gradient would be plain, or missing.
+        """
+        now = {id(parameter): name for name, parameter in self._module.named_parameters() if parameter.requires_grad}
+        changed = [(now.get(key) or self._names[key]) for key in now.keys() ^ self._names.keys()]
+        if changed:
+            raise ClippingError(
+                f"parameter {min(changed)} was frozen, unfrozen or replaced after the Clipper was built; "
+                "close it, and build a new one"
+            )
 
     def by_layer(self) -> list[list[str]]:
         """Names of the trainable parameters, grouped by the layer that holds them (shared ones: the first)."""
@@ -85,15 +104,21 @@ class LayerTaps:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        self._unmute()
 
     def _find_layers(self, module: nn.Module) -> dict[str, nn.Module]:
         """Every layer that holds a trainable parameter, by name."""
         layers: dict[str, nn.Module] = {}
-        for name, layer in module.named_modules():
-            held = [key for key, p in layer.named_parameters(recurse=False) if id(p) in self._names]
+        modules: dict[str, nn.Module] = dict(module.named_modules())  # pyright: ignore[reportUnknownArgumentType]
+        for name, layer in modules.items():
+            held = list(self._names_in(layer))
             if not held:
                 continue
             shown = name or type(layer).__name__
+            if any(isinstance(p, UninitializedParameter) for p in layer.parameters(recurse=False)):
+                raise ClippingError(
+                    f"{shown} does not know its size yet; run the module once before building a Clipper"
+                )
             if rule_for(layer) is None:
                 raise ClippingError(
                     f"parameter {held[0]} lives in {shown} ({type(layer).__name__}), for which there is no rule; "
@@ -103,41 +128,61 @@ class LayerTaps:
             layers[shown] = layer
         return layers
 
+    def _names_in(self, layer: nn.Module) -> dict[str, str]:
+        """A layer's own trainable parameters: what it calls them, and what the module calls them."""
+        own = layer.named_parameters(recurse=False)
+        return {key: self._names[id(parameter)] for key, parameter in own if id(parameter) in self._names}
+
     def _tap(self, name: str, layer: nn.Module) -> None:
         """Listen to one layer."""
-        own = [p for p in layer.parameters(recurse=False) if id(p) in self._names]
 
-        def before(_: nn.Module, __: tuple[Any, ...]) -> None:
-            for parameter in own:
-                parameter.requires_grad_(False)
+        def before(called: nn.Module, _: tuple[Any, ...]) -> None:
+            if called is layer:  # a deep copy carries the hooks of its original
+                self._mute(layer)
 
-        def after(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-            for parameter in own:
-                parameter.requires_grad_(True)
+        def after(called: nn.Module, inputs: tuple[Any, ...], output: Tensor | None) -> Tensor | None:
+            if called is not layer:
+                return None
+            self._unmute()
             # None where the layer itself raised: its own error is on the way.
-            if output is None or not torch.is_grad_enabled():  # pyright: ignore[reportUnnecessaryComparison]
-                return output
-            if not output.requires_grad:
-                output = _Anchor.apply(output, self._anchor)  # pyright: ignore[reportAssignmentType]
-            self._record(name, layer, inputs, output)
-            return output
+            if output is None or not torch.is_grad_enabled():
+                return None
+            return self._record(name, layer, inputs, output)
 
+        # Last before the layer and first after it: what other hooks change is not the layer's.
         self._handles.append(layer.register_forward_pre_hook(before))
-        self._handles.append(layer.register_forward_hook(after, always_call=True))
+        self._handles.append(layer.register_forward_hook(after, prepend=True, always_call=True))
 
-    def _record(self, name: str, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep the input until the output's gradient arrives."""
+    def _mute(self, layer: nn.Module) -> None:
+        """Hide a layer's parameters from autograd while it runs."""
+        for parameter in layer.parameters(recurse=False):
+            if id(parameter) in self._names and parameter.requires_grad:
+                parameter.requires_grad_(False)
+                self._muted.append(parameter)
+
+    def _unmute(self) -> None:
+        """Undo `_mute`, also what an interrupt left behind; a parameter that others froze stays frozen."""
+        while self._muted:
+            self._muted.pop().requires_grad_(True)
+
+    def _record(self, name: str, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        """Keep the input until the output's gradient arrives, once."""
         if len(inputs) != 1:
             raise ClippingError(f"layer {name} was called with keyword arguments; call it as layer(input)")
-        kept = inputs[0].detach()
-        version = kept._version
+        kept: Tensor | None = inputs[0].detach()
+        names, version = self._names_in(layer), inputs[0]._version
 
-        def on_gradient(gradient: Tensor) -> None:
+        def tell(gradient: Tensor) -> None:
+            nonlocal kept
+            if kept is None:
+                raise ClippingError(f"the loss went through layer {name} once already; a forward pass counts once")
             if kept._version != version:
                 raise ClippingError(f"the input of layer {name} was changed in place after the call; use a new tensor")
-            self._listener(name, layer, kept, gradient)
+            # Let go of it at once: the caller may hold the loss until the next one is computed.
+            layer_input, kept = kept, None
+            self._listener(name, layer, layer_input, gradient, names)
 
-        output.register_hook(on_gradient)
+        return _Tap.apply(output, self._anchor, tell)  # pyright: ignore
 
 
 def _refuser(name: str) -> Callable[[Tensor], NoReturn]:
