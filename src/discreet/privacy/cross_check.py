@@ -15,22 +15,21 @@ if TYPE_CHECKING:
     from discreet.privacy.plan import PrivacyPlan
 
 TOLERANCE = 0.02
-# what PRV may add on top of the true ε: it is asked for an error of a hundredth
-_ABSOLUTE_TOLERANCE = 0.01
+_ABSOLUTE_ERROR = 0.01  # what PRV is allowed to add on top of the true ε
 
 
 def cross_check(plan: PrivacyPlan) -> float | None:
     """The plan's ε by Opacus' PRV accountant; None where torch or Opacus is not installed."""
     if find_spec("torch") is None or find_spec("opacus") is None:
         return None
+    error = min(_ABSOLUTE_ERROR, plan.epsilon / 100)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # importing Opacus warns about its own dependencies
+        warnings.simplefilter("ignore")  # Opacus warns of its own imports, and of orders it merely brackets with
         from opacus.accountants import PRVAccountant  # pyright: ignore[reportMissingTypeStubs] -- it has none
 
-    accountant: Any = PRVAccountant()
-    accountant.history = [(plan.noise_multiplier, plan.sample_rate, plan.num_steps)]
-    error = min(_ABSOLUTE_TOLERANCE, plan.epsilon / 100)
-    return float(accountant.get_epsilon(plan.delta, eps_error=error))
+        accountant: Any = PRVAccountant()
+        accountant.history = [(plan.noise_multiplier, plan.sample_rate, plan.num_steps)]
+        return float(accountant.get_epsilon(plan.delta, eps_error=error))
 
 
 def require_agreement(plan: PrivacyPlan) -> float | None:
