@@ -1,0 +1,141 @@
+"""A data set whose pictures and label maps are files: what all readers have in common.
+
+A reader says where the files of each picture are; here they are read and held against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.data.pictures import check_parts, check_size, read_ids, read_picture
+from discreet.data.samples import Problem, Sample
+from discreet.errors import DataError
+from discreet.labels import IGNORED, LabelSet
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Where the files of one picture are; `persons` is None where nobody told persons apart."""
+
+    name: str
+    image: Path
+    parts: Path
+    persons: Path | None = None
+    subject: str | None = None
+
+
+class FileSource:
+    """A data set made of files.
+
+    Args:
+        spec: how the user named it.
+        label_set: what the ids in its part maps mean.
+        files: one entry a picture.
+        read_persons: reads a person map; formats that pack ids differently bring their own.
+        problems: what the reader found wrong before opening a picture.
+
+    Raises:
+        DataError: there is no picture.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        label_set: LabelSet,
+        files: Sequence[PictureFiles],
+        *,
+        read_persons: Callable[[Path], NDArray[np.uint8]] = read_ids,
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        if not files:
+            raise DataError(f"{spec} holds no picture; check the path and the split")
+        self.spec = spec
+        self.label_set = label_set
+        self.files = tuple(files)
+        self.problems = tuple(problems)
+        self.names: Sequence[str] = tuple(entry.name for entry in files)
+        self.subjects: Sequence[str | None] = tuple(entry.subject for entry in files)
+        self._read_persons = read_persons
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one picture; DataError names the file that is wrong."""
+        files = self.files[index]
+        image = read_picture(files.image)
+        parts = self._parts(files.parts, image)
+        sample = Sample(files.name, image, parts, None, files.subject)
+        if files.persons is None:
+            return sample
+        persons = self._persons(files.persons, image)
+        unknown = persons == IGNORED
+        # Where nobody knows whose a part is, nobody knows the part of that person either.
+        parts[unknown], persons[unknown] = IGNORED, 0
+        return replace(sample, persons=persons)
+
+    def problems_of(self, index: int) -> Iterator[Problem]:
+        """Everything wrong with one picture's files, each looked at even when another is broken."""
+        files = self.files[index]
+        image: list[NDArray[np.uint8]] = []
+        yield from _trial(files.image, lambda: image.append(read_picture(files.image)))
+        seen = image[0] if image else None
+        yield from _trial(files.parts, lambda: self._parts(files.parts, seen))
+        if files.persons is not None:
+            persons = files.persons
+            yield from _trial(persons, lambda: self._persons(persons, seen))
+
+    def _parts(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        """A part map that fits its picture, where there is one."""
+        parts = read_ids(path)
+        check_parts(path, parts, self.label_set)
+        if image is not None:
+            check_size(path, parts, image)
+        return parts
+
+    def _persons(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        """A person map that fits its picture, where there is one."""
+        persons = self._read_persons(path)
+        if image is not None:
+            check_size(path, persons, image)
+        return persons
+
+
+def pictures_in(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
+    """The pictures of a folder by name without suffix, and names that two files share."""
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem not in found:
+            found[path.stem] = path
+            continue
+        problems.append(Problem(str(path), f"has the name of {found[path.stem].name}; rename or remove one of them"))
+    return found, problems
+
+
+def need_folder(folder: Path, spec: str, layout: str) -> Path:
+    """The folder, which must exist.
+
+    Raises:
+        DataError: it does not; says which layout was expected.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} does not exist; {spec} needs {layout}")
+    return folder
+
+
+def _trial(path: Path, read: Callable[[], object]) -> Iterator[Problem]:
+    """Try to read a file; the problem, if there is one, without the file's name."""
+    try:
+        read()
+    except DataError as problem:
+        yield Problem(str(path), str(problem).removeprefix(f"{path} "))

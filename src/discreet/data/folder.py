@@ -1,0 +1,96 @@
+"""The folder format: images/, parts/, optional persons/, optional subjects.csv, labels.json."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from discreet.data.files import FileSource, PictureFiles, need_folder, pictures_in
+from discreet.data.samples import Problem
+from discreet.errors import DataError
+from discreet.labels import read_labels
+
+_LAYOUT = "images/, parts/ and labels.json"
+
+
+def open_folder(folder: Path, spec: str) -> FileSource:
+    """A data set in the folder format; any number of parts.
+
+    Args:
+        folder: holds images/NAME.jpg, parts/NAME.png and labels.json; perhaps persons/NAME.png and
+            subjects.csv with the columns name and subject.
+        spec: how the user named it.
+
+    Raises:
+        DataError: the folder, its labels or its pictures are missing.
+    """
+    need_folder(folder, spec, _LAYOUT)
+    images, shared_names = pictures_in(need_folder(folder / "images", spec, _LAYOUT))
+    need_folder(folder / "parts", spec, _LAYOUT)
+    labels = read_labels(folder / "labels.json")
+    owners, subject_problems = read_subjects(folder / "subjects.csv")
+    persons = folder / "persons" if (folder / "persons").is_dir() else None
+    files = [
+        PictureFiles(
+            name,
+            image,
+            folder / "parts" / f"{name}.png",
+            persons / f"{name}.png" if persons else None,
+            owners.get(name),
+        )
+        for name, image in images.items()
+    ]
+    problems = [*shared_names, *subject_problems, *_left_over(folder, set(images), owners)]
+    return FileSource(spec, labels, files, problems=problems)
+
+
+def read_subjects(path: Path) -> tuple[dict[str, str], list[Problem]]:
+    """Who owns which picture, and lines that cannot be believed; empty where there is no file.
+
+    A picture that two subjects claim has no owner: counting it for one of them would break the
+    other's guarantee.
+
+    Raises:
+        DataError: the file is no CSV with the columns name and subject.
+    """
+    if not path.exists():
+        return {}, []
+    owners: dict[str, str] = {}
+    problems: list[Problem] = []
+    disputed: set[str] = set()
+    for line, (name, subject) in enumerate(_rows(path), start=2):
+        if not name or not subject:
+            problems.append(Problem(str(path), f"line {line} lacks the name or the subject; give both"))
+        elif owners.setdefault(name, subject) != subject:
+            problems.append(Problem(str(path), f"line {line}: {name} has another subject further up; keep one"))
+            disputed.add(name)
+    return {name: subject for name, subject in owners.items() if name not in disputed}, problems
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
+    """(name, subject) of each line, without the spaces around them."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream)
+            if not {"name", "subject"} <= set(rows.fieldnames or ()):
+                raise DataError(f"{path} lacks the columns name and subject; write them in its first line")
+            for row in rows:
+                yield (row["name"] or "").strip(), (row["subject"] or "").strip()
+    except (OSError, ValueError, csv.Error) as problem:
+        raise DataError(f"{path} cannot be read ({problem}); save it as CSV in UTF-8") from None
+
+
+def _left_over(folder: Path, names: set[str], owners: dict[str, str]) -> Iterator[Problem]:
+    """Labels of pictures that are not there, and pictures that subjects.csv leaves out."""
+    for kind in ("parts", "persons"):
+        if (folder / kind).is_dir():
+            for path in sorted((folder / kind).glob("*.png")):
+                if path.stem not in names:
+                    yield Problem(str(path), "belongs to no picture in images/; remove it, or add the picture")
+    subjects = folder / "subjects.csv"
+    if subjects.exists():
+        for name in sorted(names - set(owners)):
+            yield Problem(str(subjects), f"lacks picture {name}; add a line {name},SUBJECT")
+        for name in sorted(set(owners) - names):
+            yield Problem(str(subjects), f"names {name}, which is not in images/; remove the line, or add the picture")

@@ -1,0 +1,62 @@
+"""LIP in the layout of SCHP: train_images/, train_segmentations/, train_id.txt, and the same for val.
+
+Pictures are crops of one person named PHOTO_ANNOTATION.jpg. Several crops can show one photograph,
+so the photograph is their subject: whoever protects subjects protects all crops of it together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from discreet.data.files import FileSource, PictureFiles, need_folder
+from discreet.data.samples import Problem
+from discreet.errors import ConfigurationError, DataError
+from discreet.labels import LIP
+
+_LAYOUT = "{train,val}_images/, {train,val}_segmentations/ and {train,val}_id.txt"
+
+
+def open_lip(root: Path, split: str | None, spec: str) -> FileSource:
+    """LIP, or another single-person set in its layout with its 20 ids.
+
+    Args:
+        root: holds the folders of both splits.
+        split: "train" or "val"; needed, because both lie side by side.
+        spec: how the user named it.
+
+    Raises:
+        ConfigurationError: no split was named.
+        DataError: folders, the list or its pictures are missing.
+    """
+    if split is None:
+        raise ConfigurationError(f"data {spec!r} names no split; write lip:{root}@train or lip:{root}@val")
+    need_folder(root, spec, _LAYOUT)
+    images = need_folder(root / f"{split}_images", spec, _LAYOUT)
+    parts = need_folder(root / f"{split}_segmentations", spec, _LAYOUT)
+    listing = root / f"{split}_id.txt"
+    names, problems = _listed(listing)
+    files = [
+        PictureFiles(name, images / f"{name}.jpg", parts / f"{name}.png", subject=name.partition("_")[0])
+        for name in names
+    ]
+    listed = set(names)
+    problems += [
+        Problem(str(path), f"is not listed in {listing.name} and is not read; list it, or remove it")
+        for path in sorted(images.glob("*.jpg"))
+        if path.stem not in listed
+    ]
+    return FileSource(spec, LIP, files, problems=problems)
+
+
+def _listed(listing: Path) -> tuple[list[str], list[Problem]]:
+    """Names in the list, in its order, each once; and those that it repeats."""
+    try:
+        lines = listing.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        raise DataError(f"{listing} is missing; list one picture name a line there") from None
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{listing} cannot be read ({problem}); list one picture name a line there") from None
+    names = [line.removesuffix(".jpg") for line in lines]
+    once = dict.fromkeys(names)
+    repeated = [name for name in once if names.count(name) > 1] if len(once) < len(names) else []
+    return list(once), [Problem(str(listing), f"lists {name} more than once; keep one line") for name in repeated]

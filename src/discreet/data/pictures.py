@@ -1,0 +1,89 @@
+"""Reading the files of a data set, with errors that name the file and the way out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from discreet.errors import DataError
+from discreet.labels import IGNORED, LabelSet
+
+_MAX_UINT8 = 255
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A photograph as uint8 RGB [H, W, 3], turned as its camera says.
+
+    Raises:
+        DataError: missing, truncated, too large, or not a JPEG, PNG or WebP.
+    """
+    with _reading(path, "a JPEG, PNG or WebP"), Image.open(path, formats=("JPEG", "PNG", "WEBP")) as opened:
+        return np.array(ImageOps.exif_transpose(opened).convert("RGB"))
+
+
+def read_ids(path: Path) -> NDArray[np.uint8]:
+    """A map of ids, uint8 [H, W], from a grey or palette PNG.
+
+    Raises:
+        DataError: missing, damaged, a colour picture, or with an id above 255.
+    """
+    ids = read_wide_ids(path)
+    if ids.max(initial=0) > _MAX_UINT8:
+        raise DataError(f"{path} holds id {ids.max()}; ids go up to {_MAX_UINT8}: number them from 1 in each picture")
+    return ids.astype(np.uint8)
+
+
+def read_wide_ids(path: Path) -> NDArray[np.int64]:
+    """A map of ids of any size, int64 [H, W]: 1, 8 or 16 bits a pixel, grey or palette."""
+    with _reading(path, "a PNG"), Image.open(path, formats=("PNG",)) as opened:
+        if opened.mode not in ("1", "L", "P") and not opened.mode.startswith("I"):
+            raise DataError(f"{path} has colours (mode {opened.mode}); save its ids as a grey or palette PNG")
+        return np.array(opened, dtype=np.int64)
+
+
+def check_parts(path: Path, parts: NDArray[np.uint8], labels: LabelSet) -> None:
+    """Refuse a part map with ids that no part has.
+
+    Raises:
+        DataError: an id is neither below the number of parts nor 255.
+    """
+    wrong = parts[(parts >= len(labels)) & (parts != IGNORED)]
+    if wrong.size:
+        raise DataError(
+            f"{path} holds id {wrong.max()}; {labels.name} has ids 0 to {len(labels) - 1}, and 255 for ignored"
+        )
+
+
+def check_size(path: Path, ids: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
+    """Refuse a map whose size is not the picture's.
+
+    Raises:
+        DataError: width or height differ.
+    """
+    height, width = ids.shape
+    if ids.shape != image.shape[:2]:
+        raise DataError(f"{path} is {width}×{height}, its picture {image.shape[1]}×{image.shape[0]}; make them equal")
+
+
+@contextmanager
+def _reading(path: Path, wanted: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line that names the file."""
+    try:
+        with warnings.catch_warnings():
+            # Odd metadata is no reason to talk; a picture too large to decode is one to stop.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; every picture needs its labels, and all labels their picture") from None
+    except Exception as problem:  # decoders raise errors of many kinds on damaged files
+        reason = "of another format" if isinstance(problem, UnidentifiedImageError) else str(problem)
+        raise DataError(f"{path} cannot be read ({reason}); replace it by {wanted} that opens") from None
