@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,8 +121,8 @@ MAKERS: dict[str, Callable[[Path], Tree]] = {
 
 
 @pytest.fixture(params=sorted(MAKERS))
-def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tree]:
-    yield MAKERS[request.param](tmp_path / "set")
+def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
+    return MAKERS[request.param](tmp_path / "set")
 
 
 def source_of(tree: Tree) -> FileSource:
@@ -233,7 +233,7 @@ def test_person_ids_beyond_255_are_refused(tree: Tree) -> None:
     if tree.persons is None:
         pytest.skip("the format has no person maps")
     save(tree.persons, np.full(SIZES[1], 7000, np.uint16))
-    with pytest.raises(DataError, match="holds (id|value) 7000"):
+    with pytest.raises(DataError, match=r"holds (id|value) 7000"):
         source_of(tree)[1]
 
 

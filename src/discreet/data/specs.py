@@ -44,7 +44,7 @@ def _parse(spec: str) -> tuple[str, Path, str | None]:
     path, at, split = rest.rpartition("@")
     if not at or "/" in split:  # an @ further up belongs to the path
         path, split = rest, None
-    if not colon or not path:
+    if not colon or not kind or not path:
         raise ConfigurationError(f"data {spec!r} is not KIND:PATH or KIND:PATH@SPLIT, e.g. cihp:data/CIHP@train")
     if kind in LATER_KINDS:
         raise ConfigurationError(

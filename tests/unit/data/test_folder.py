@@ -1,0 +1,132 @@
+"""The folder format: labels of any number, subjects, and what is left over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from discreet.data import check_source, data_stats, open_spec, require_subjects
+from discreet.errors import ConfigurationError, DataError
+
+
+def write(folder: Path, names: tuple[str, ...] = ("a", "b"), labels: object = "cihp") -> Path:
+    for kind in ("images", "parts"):
+        (folder / kind).mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", (8, 6), (200, 10, 10)).save(folder / "images" / f"{name}.png")
+        Image.new("L", (8, 6), 1).save(folder / "parts" / f"{name}.png")
+    (folder / "labels.json").write_text(json.dumps(labels))
+    return folder
+
+
+def whats(folder: Path) -> list[tuple[str, str]]:
+    return [(Path(problem.file).name, problem.what) for problem in check_source(f"folder:{folder}").problems]
+
+
+def test_any_number_of_parts_with_sides(tmp_path: Path) -> None:
+    labels = {"names": ["sky", *(f"part {k}" for k in range(1, 60))], "flip_pairs": [[3, 4]]}
+    source = open_spec(f"folder:{write(tmp_path, labels=labels)}")
+    assert len(source.label_set) == 60
+    assert source.label_set.flip_table()[[3, 4, 5]].tolist() == [4, 3, 5]
+    assert source[0].persons is None
+
+
+def test_an_id_beyond_the_sets_own_parts_is_refused(tmp_path: Path) -> None:
+    source = open_spec(f"folder:{write(tmp_path, labels=['sky', 'shirt'])}")
+    Image.new("L", (8, 6), 2).save(tmp_path / "parts" / "a.png")
+    with pytest.raises(DataError, match=r"holds id 2; .* has ids 0 to 1"):
+        source[0]
+
+
+def test_one_bit_maps_are_ids_zero_and_one(tmp_path: Path) -> None:
+    write(tmp_path)
+    Image.new("1", (8, 6), 1).save(tmp_path / "parts" / "a.png")
+    assert set(np.unique(open_spec(f"folder:{tmp_path}")[0].parts)) == {1}
+
+
+def test_an_unknown_person_is_ignored_with_its_parts(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "persons").mkdir()
+    persons = np.array([[1] * 4 + [255] * 4] * 6, np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(persons).save(tmp_path / "persons" / f"{name}.png")
+    sample = open_spec(f"folder:{tmp_path}")[0]
+    assert sample.persons is not None
+    assert sample.persons[0].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert sample.parts[0].tolist() == [1, 1, 1, 1, 255, 255, 255, 255]
+
+
+def test_subjects_are_read_and_required(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "subjects.csv").write_text("name,subject,note\na, anna ,\nb,bo,\n", encoding="utf-8-sig")
+    source = open_spec(f"folder:{tmp_path}")
+    assert list(require_subjects(source)) == ["anna", "bo"]
+    assert check_source(f"folder:{tmp_path}").num_subjects == 2
+
+
+def test_a_missing_subject_file_is_refused_only_where_it_is_needed(tmp_path: Path) -> None:
+    source = open_spec(f"folder:{write(tmp_path)}")
+    assert source.subjects == (None, None)
+    with pytest.raises(DataError, match=r'subjects\.csv .* or use unit = "image"'):
+        require_subjects(source)
+
+
+def test_subjects_that_lack_or_invent_pictures_are_problems(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "subjects.csv").write_text("name,subject\na,anna\nz,zoe\n")
+    found = whats(tmp_path)
+    assert ("subjects.csv", "lacks picture b; add a line b,SUBJECT") in found
+    assert any(file == "subjects.csv" and what.startswith("names z,") for file, what in found)
+    assert len(found) == 2
+
+
+def test_a_picture_that_two_subjects_claim_has_none(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "subjects.csv").write_text("name,subject\na,anna\nb,bo\na,bo\n")
+    with pytest.raises(DataError, match="picture a has no subject"):
+        require_subjects(open_spec(f"folder:{tmp_path}"))
+    assert any("another subject" in what for _, what in whats(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"picture,owner\na,anna\n", b"name,subject\n\xff\xfe,anna\n", b""])
+def test_a_subject_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    (write(tmp_path) / "subjects.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"subjects\.csv"):
+        open_spec(f"folder:{tmp_path}")
+
+
+def test_labels_without_a_picture_and_pictures_of_one_name_are_problems(tmp_path: Path) -> None:
+    write(tmp_path)
+    Image.new("L", (8, 6), 1).save(tmp_path / "parts" / "ghost.png")
+    Image.new("RGB", (8, 6)).save(tmp_path / "images" / "a.jpg")
+    found = dict(whats(tmp_path))
+    assert "belongs to no picture" in found["ghost.png"]
+    assert "has the name of a.jpg" in found["a.png"]
+
+
+@pytest.mark.parametrize(
+    "labels", ["nobody-knows", {"names": ["a", "a"]}, {"names": ["a", "b"], "flip_pairs": [[1, 7]]}]
+)
+def test_labels_that_make_no_sense_are_refused(tmp_path: Path, labels: object) -> None:
+    with pytest.raises((ConfigurationError, DataError)):
+        open_spec(f"folder:{write(tmp_path, labels=labels)}")
+
+
+def test_stats_count_pixels_by_part_and_stop_at_a_broken_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    Image.fromarray(np.array([[0, 5, 255, 5]] * 3, np.uint8)).save(tmp_path / "parts" / "b.png")
+    Image.new("RGB", (4, 3)).save(tmp_path / "images" / "b.png")
+    stats = data_stats(f"folder:{tmp_path}")
+    assert (stats.num_samples, stats.ignored) == (2, 3)
+    assert {name: count for name, count in stats.pixels.items() if count} == {
+        "Background": 3,
+        "Hat": 48,
+        "UpperClothes": 6,
+    }
+    (tmp_path / "images" / "a.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.png cannot be read"):
+        data_stats(f"folder:{tmp_path}")
