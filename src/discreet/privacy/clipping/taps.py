@@ -60,10 +60,10 @@ class LayerTaps:
         self._module = module
         self._names = {id(parameter): name for name, parameter in self.parameters.items()}
         self._listener = listener
-        self._layers = self._find_layers(module)
         norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm | _InstanceNorm)]
         for norm in norms:
             _refuse_batch_statistics(norm, ())
+        self._layers = self._find_layers(module)
         # From here on nothing is refused, so nothing has to be undone.
         self._anchor = torch.zeros((), requires_grad=True)
         self._muted: list[nn.Parameter] = []
