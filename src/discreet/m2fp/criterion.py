@@ -175,7 +175,7 @@ def _class_loss(picture: _Picture, choices: PictureDecisions, no_object_weight: 
     no_object = logits_LQC.shape[2] - 1
     wanted_LQ = logits_LQC.new_full(logits_LQC.shape[:2], no_object, dtype=torch.int64)
     wanted_LQ = wanted_LQ.scatter(1, choices.queries, picture.targets.labels.to(wanted_LQ.device)[choices.targets])
-    weights_LQ = torch.where(wanted_LQ == no_object, no_object_weight, 1.0).to(logits_LQC.dtype)
+    weights_LQ = 1 - (1 - no_object_weight) * (wanted_LQ == no_object).to(logits_LQC.dtype)
     losses_LQ = F.cross_entropy(logits_LQC.transpose(1, 2), wanted_LQ, reduction="none")
     return ((losses_LQ * weights_LQ).sum(1) / weights_LQ.sum(1)).sum()
 

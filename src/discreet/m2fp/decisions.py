@@ -62,7 +62,8 @@ class Decisions:
     def select(self, pictures: int | Sequence[int]) -> Decisions:
         """The choices for some of the pictures, in the given order."""
         chosen = [pictures] if isinstance(pictures, int) else list(pictures)
-        return Decisions([mask[chosen] for mask in self.attention_masks], [self.pictures[k] for k in chosen])
+        masks = [mask[chosen] for mask in self.attention_masks]
+        return Decisions(masks, [self.pictures[k] for k in chosen] if self.pictures else [])
 
     def check_batch(self, num_pictures: int) -> None:
         """Refuse to replay on a batch of another size.

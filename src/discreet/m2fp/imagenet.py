@@ -46,10 +46,12 @@ def load_imagenet_lite0(backbone: EfficientNetLite0, path: Path) -> None:
     if digest != LITE0_SHA256:
         raise WeightsError(f"{path} has SHA-256 {digest[:12]}…, not {LITE0_SHA256[:12]}…; take it from {LITE0_PACKAGE}")
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    backbone.load_state_dict({_our_name(key): value for key, value in state.items() if not key.startswith(_CLASSIFIER)})
+    backbone.load_state_dict(
+        {rename_lite0(key): value for key, value in state.items() if not key.startswith(_CLASSIFIER)}
+    )
 
 
-def _our_name(key: str) -> str:
+def rename_lite0(key: str) -> str:
     """Where this backbone keeps a tensor of the package."""
     block = re.fullmatch(r"_blocks\.(\d+)\.(_\w+\.)(\w+)", key)
     if block is None:
