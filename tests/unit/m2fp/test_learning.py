@@ -4,22 +4,23 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from discreet.m2fp import CriterionSettings, build, criterion, make_targets, set_trainable
-from m2fp.support import NUM_PARTS, generators, scene
+from discreet.m2fp import M2FP, CriterionSettings, criterion, make_targets, set_trainable
+from m2fp.support import NUM_PARTS, generators, scene, small
 
 SIDE = 64
 COLOURS = np.array([[0, 0, 0], [250, 30, 30], [30, 250, 30], [30, 30, 250], [250, 250, 30]], np.uint8)
 
 
 def test_lite_learns_two_pictures():
-    model = build("m2fp-lite", NUM_PARTS + 1, seed=0)
+    torch.manual_seed(0)
+    model = M2FP(small("m2fp-lite"))
     set_trainable(model, "decoder")
     scenes = [scene(count, SIDE, SIDE) for count in (1, 2)]
     images = torch.stack([model.normalise(COLOURS[np.where(parts == 255, 0, parts)]) for parts, _ in scenes])
     targets = [make_targets(parts, persons, num_parts=NUM_PARTS, human=True) for parts, persons in scenes]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, rngs = torch.optim.AdamW(trainable, lr=2e-3, weight_decay=0), generators(0, 1)
-    for _ in range(50):
+    for _ in range(40):
         loss = criterion(model(images), targets, rngs, CriterionSettings(num_points=64)).sum()
         optimizer.zero_grad()
         loss.backward()
