@@ -1,0 +1,10 @@
+"""People who never existed: pictures with exact part labels and person ids, made by numpy.
+
+Rooms, from the ground up: noise, mesh, body, pose, materials; garments, identity, styles;
+wardrobe, hair, person; scenery, scene; render; generate.
+"""
+
+from discreet.data.people.generate import RenderedPicture, generate_people, render_picture
+from discreet.data.people.styles import STYLES
+
+__all__ = ["STYLES", "RenderedPicture", "generate_people", "render_picture"]

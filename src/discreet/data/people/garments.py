@@ -1,0 +1,180 @@
+"""Garments: pieces of the helper meshes, cut at a field and lifted off the body.
+
+A field is a number a vertex, in about metres on the template, positive where the garment is.
+
+Shapes: V vertices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.data.people.body import Figure, template
+from discreet.data.people.materials import Material
+from discreet.data.people.mesh import Layer, compact, cut_at_zero
+from discreet.data.people.noise import noise
+
+Floats = NDArray[np.floating]
+
+HIP = 0.128
+CROTCH = 0.03
+KNEE = -0.306
+ANKLE = -0.739
+WAIST = 0.27
+NECK = 0.707
+_ARM_LENGTH = 0.27
+_LEG_LENGTH = 0.43
+_FAR = np.float32(9.0)
+
+
+@dataclass(frozen=True)
+class Garment:
+    """What a piece of clothing needs to be cut.
+
+    Args:
+        mesh: "tights", "skirt" or "skin".
+        field: float32 [V].
+        label: CIHP id.
+        lift: metres off the mesh along its normals, float32 [V] or one number.
+        material: how it looks.
+        crumple: metres of uneven lift.
+        hides: whether nothing below can be seen through it or from under it.
+    """
+
+    mesh: str
+    field: Floats
+    label: int
+    lift: Floats | float
+    material: Material
+    crumple: float = 0.0
+    hides: bool = True
+
+
+def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None:
+    """The garment on a figure, or None where nothing of it is left."""
+    body = template()
+    cut = cut_at_zero(body.meshes[garment.mesh], garment.field.astype(np.float32))
+    if not len(cut.faces):
+        return None
+    lift = np.broadcast_to(np.asarray(garment.lift, np.float32), len(body.points)).copy()
+    vertices = body.meshes[garment.mesh]
+    used = np.unique(vertices)
+    if garment.crumple:
+        lift[used] += garment.crumple * (noise(body.points[used], 14, seed) - 0.4)
+    lifted = figure.vertices + figure.normals * lift[:, None]
+    labels = np.full(len(cut.faces), garment.label, np.uint8)
+    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points), labels, garment.material)
+    return compact(layer)
+
+
+def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, garments: list[Garment]) -> Layer:
+    """The bare body without the faces that lie well inside what hides them."""
+    body = template()
+    hidden = np.zeros(len(body.points), bool)
+    for garment in garments:
+        if garment.hides and garment.mesh != "skirt":
+            hidden |= garment.field > 0.03
+    faces = body.meshes["skin"]
+    faces = faces[~hidden[faces].all(1)]
+    layer = Layer(figure.vertices, faces, body.points, labels[faces[:, 0]], material)
+    return compact(layer)
+
+
+def _is_arm() -> NDArray[np.bool_]:
+    return template().arm > 0.5
+
+
+def torso(hem: float, sleeve: float, neckline: Floats) -> Floats:
+    """An upper garment: above `hem` (height), sleeves to `sleeve` along the arm (0–3).
+
+    A sleeve of 0 or less leaves the shoulders bare but for straps.
+    """
+    body = template()
+    across, _, height = body.points.T
+    trunk = np.minimum(height - hem, neckline)
+    if sleeve <= 0:
+        armhole = (0.3 - body.arm) * 0.3
+        straps = np.where(height > 0.55, 0.15 - np.abs(across), _FAR)
+        return np.minimum.reduce([trunk, armhole, straps]).astype(np.float32)
+    arm = (sleeve - body.along_arm) * _ARM_LENGTH
+    return np.where(_is_arm(), arm, trunk).astype(np.float32)
+
+
+def neckline(kind: str) -> Floats:
+    """How far below the neckline a vertex lies: "round", "vee", "wide", "high", "collar"."""
+    across, depth, height = template().points.T
+    front = depth < -0.02
+    edge = np.where(front, 0.0, 0.035)
+    match kind:
+        case "vee":
+            edge = edge - np.where(front, np.clip(0.13 - 1.6 * np.abs(across), 0, None), 0)
+        case "wide":
+            edge = edge - np.where(front, 0.07, 0.03) * np.exp(-((across / 0.09) ** 2))
+        case "high":
+            edge = edge + np.where(front, 0.05, 0.035)
+        case "collar":
+            edge = edge + np.where(front, 0.02, 0.03) - np.where(front, np.clip(0.06 - 2 * np.abs(across), 0, None), 0)
+        case _:
+            edge = edge - 0.03 * np.exp(-((across / 0.06) ** 2)) * front
+    return (NECK + edge - height).astype(np.float32)
+
+
+def legs(top: float, length: float) -> Floats:
+    """Trousers from `top` (height) to `length` along the leg (0–2)."""
+    body = template()
+    height = body.points[:, 2]
+    leg = np.where(height > HIP, _FAR, (length - body.along_leg) * _LEG_LENGTH)
+    leg = np.where(height < ANKLE + 0.05, np.minimum(leg, (height - ANKLE) + (length - 2) * _LEG_LENGTH), leg)
+    return np.where(_is_arm(), -1, np.minimum(top - height, leg)).astype(np.float32)
+
+
+def skirt(top: float, hem: float) -> Floats:
+    """The skirt mesh between two heights."""
+    height = template().points[:, 2]
+    return np.minimum(top - height, height - hem).astype(np.float32)
+
+
+def open_front(field: Floats, gap: float) -> Floats:
+    """A garment left open in front, `gap` metres to each side, wider below."""
+    across, depth, height = template().points.T
+    widening = gap * (1 + 0.6 * np.clip((0.6 - height) / 0.4, 0, 2.5))
+    opening = np.where((depth < 0.0) & ~_is_arm(), np.abs(across) - widening, _FAR)
+    return np.minimum(field, opening).astype(np.float32)
+
+
+def foot(top: float, side: int = 0) -> Floats:
+    """Below `top` metres over the ankle; side 1 the left, -1 the right, 0 both."""
+    body = template()
+    field = np.where(_is_arm(), -1, ANKLE + top - body.points[:, 2])
+    if side:
+        field = np.minimum(field, np.where(body.points[:, 0] * side > 0, _FAR, -1))
+    return field.astype(np.float32)
+
+
+def hands() -> Floats:
+    """From the wrist on."""
+    body = template()
+    return np.where(_is_arm(), (body.along_arm - 1.97) * _ARM_LENGTH, -1).astype(np.float32)
+
+
+def around_neck(low: float, high: float) -> Floats:
+    """A ring about the neck, from `low` below its root to `high` above."""
+    body = template()
+    height = body.points[:, 2]
+    ring = np.minimum(height - (NECK - low), NECK + high - height)
+    ring = np.minimum(ring, 0.15 - np.abs(body.points[:, 0]))
+    return np.where((body.arm > 0.3) | (body.head > 0.8), -1, ring).astype(np.float32)
+
+
+def flare(start: float, metres: float) -> Floats:
+    """A lift that grows from the height `start` downwards by `metres` for each metre."""
+    return (metres * np.clip(start - template().points[:, 2], 0, None)).astype(np.float32)
+
+
+def sleeve_lift(metres: float) -> Floats:
+    """A lift that grows along the sleeve: wide cuffs."""
+    body = template()
+    return np.where(_is_arm(), metres * np.clip(body.along_arm, 0, 2), 0).astype(np.float32)

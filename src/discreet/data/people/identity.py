@@ -1,0 +1,85 @@
+"""Who a person is: body, skin, hair and face, the same in all pictures of that person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.data.people.body import template
+from discreet.data.people.materials import Colour
+
+_SKIN: tuple[Colour, ...] = (
+    (0.95, 0.80, 0.72), (0.91, 0.73, 0.62), (0.86, 0.65, 0.51), (0.77, 0.55, 0.41),
+    (0.66, 0.45, 0.32), (0.52, 0.34, 0.24), (0.40, 0.26, 0.18), (0.30, 0.20, 0.15),
+)  # fmt: skip
+_HAIR: tuple[Colour, ...] = (
+    (0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.24, 0.15, 0.09), (0.38, 0.24, 0.14), (0.62, 0.47, 0.28),
+    (0.78, 0.64, 0.42), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79), (0.45, 0.19, 0.09), (0.55, 0.2, 0.35),
+)  # fmt: skip
+_HAIR_ODDS = (0.26, 0.2, 0.15, 0.1, 0.08, 0.05, 0.06, 0.03, 0.05, 0.02)
+HAIR_STYLES = ("bald", "cropped", "short", "full", "bob", "long", "bun", "ponytail", "curls")
+_STYLE_ODDS_MALE = (0.1, 0.3, 0.3, 0.1, 0.04, 0.05, 0.02, 0.02, 0.07)
+_STYLE_ODDS_FEMALE = (0.01, 0.03, 0.07, 0.05, 0.22, 0.32, 0.1, 0.12, 0.08)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One person.
+
+    Args:
+        name: unique, e.g. "street-1-00017".
+        shape: float32 [K], coefficients of the body.
+        feminine: whether clothes and hair are drawn from the feminine side.
+        skin, lips, hair, iris: colours. hair_style: one of HAIR_STYLES.
+        beard, brow: see Skin. seed: for textures.
+    """
+
+    name: str
+    shape: NDArray[np.float32]
+    feminine: bool
+    skin: Colour
+    lips: Colour
+    hair: Colour
+    iris: Colour
+    hair_style: str
+    beard: float
+    brow: float
+    seed: int
+
+
+def draw_identity(name: str, rng: np.random.Generator) -> Identity:
+    """A new person; skin tones, sexes and sampled shapes are evenly spread."""
+    body = template()
+    female = bool(rng.random() < 0.5)
+    candidates = np.flatnonzero((body.traits[:, 0] < 0.5) == female)
+    first, second = rng.choice(candidates, 2, replace=False)
+    mix = rng.uniform(0, 0.5)
+    shape = body.shapes[first] * (1 - mix) + body.shapes[second] * mix
+    shade = float(rng.uniform(0.94, 1.05))
+    skin = np.clip(np.asarray(_SKIN[rng.integers(len(_SKIN))]) * shade, 0, 1)
+    lips = skin * (0.9, 0.66, 0.66)
+    if female and rng.random() < 0.4:
+        lips = np.array([0.68, 0.2, 0.24]) * rng.uniform(0.7, 1.1)
+    feminine = female if rng.random() < 0.93 else not female
+    odds = _STYLE_ODDS_FEMALE if feminine else _STYLE_ODDS_MALE
+    bearded = not female and rng.random() < 0.4
+    return Identity(
+        name=name,
+        shape=shape.astype(np.float32),
+        feminine=feminine,
+        skin=_triple(skin),
+        lips=_triple(lips),
+        hair=_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS)],
+        iris=((0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22))[rng.choice(3, p=(0.7, 0.2, 0.1))],
+        hair_style=str(rng.choice(HAIR_STYLES, p=odds)),
+        beard=float(rng.uniform(0.3, 1.0)) if bearded else 0.0,
+        brow=float(rng.uniform(0.7, 1.0) if female else rng.uniform(0.9, 1.4)),
+        seed=int(rng.integers(100_000)),
+    )
+
+
+def _triple(colour: NDArray[np.floating]) -> Colour:
+    red, green, blue = (float(channel) for channel in colour)
+    return red, green, blue
