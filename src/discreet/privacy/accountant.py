@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from discreet.privacy.plan import PrivacyPlan
 
 SMALLEST_DELTA = 1e-12  # finer than this, rounding inside the convolutions would speak
-MU_DELTA_FLOOR = 1e-10  # mu covers the PLD wherever δ is at least this
+MU_RATE_FLOOR = 1e-10  # mu covers the trade-off curve where both error rates are at least this
 _INTERVAL = 1e-4  # dp-accounting's own default, so that anyone can repeat the numbers
 _RENYI_ORDERS = (*range(2, 33), 64, 128, 256, 512, 1024)
-_CURVE_POINTS = 200
 
 
 class Event(NamedTuple):
@@ -93,42 +92,34 @@ def epsilon_curve(plan: PrivacyPlan, points: int = 20) -> list[tuple[int, float]
 def mu_of(events: Events) -> float:
     """The smallest μ whose Gaussian mechanism is nowhere more private than the events.
 
-    A μ covers the PLD where δ_μ(ε) ≥ δ(ε) for every ε ≥ 0, δ(ε) being the worse of adding
-    and removing (which settles ε < 0 as well). It is computed wherever δ ≥ 1e-10; no
-    central limit is involved. Source: arXiv 1905.02383, corollary 2.13; 2503.10945.
+    Compared on the trade-off curve itself, at every corner of the PLD's and in both
+    directions (adding, removing), wherever both error rates of the attacker are at least
+    1e-10; no central limit is involved. Without that floor μ would say little: far enough
+    out, any sampled mechanism looks as if it sampled everything.
+    Source: arXiv 1905.02383, definition 2.6; 2503.10945.
     """
     return _mu(_merge(events))
 
 
 def mu_regret(events: Events) -> float:
     """How far μ's trade-off curve lies from the PLD's own, at the worst place (arXiv 2503.10945)."""
-    from gdpnum.converter import PLDConverter, get_worst_case_regret
+    from gdpnum.converter import get_worst_case_regret
 
     merged = _merge(events)
     if not merged:
         return 0.0
-    converter: Any = PLDConverter(_distribution(merged, _interval(merged)))
-    regret: Any = get_worst_case_regret(converter.alphas_symm, converter.betas_symm, mu_of(events))
+    # gdpnum's own curve of a PLD mixes two discretisations and falls below the true one where
+    # sampling makes them differ; only its regret is used, on the curve computed here
+    alphas = np.unique(np.append(np.geomspace(1e-12, 1, 4000), np.linspace(0, 1, 4001)))
+    regret: Any = get_worst_case_regret(alphas, 1 - _best_tpr(merged, alphas), mu_of(events))
     return float(regret)
 
 
 def attacker_tpr(events: Events, false_positive_rate: float) -> float:
-    """The best true positive rate of any membership attack at that false positive rate.
-
-    Each (ε, δ) bounds it by δ + e^ε·FPR and by 1 - e^-ε·(1 - δ - FPR); the least of all
-    bounds is the PLD's trade-off curve. Source: arXiv 1905.02383, proposition 2.4.
-    """
+    """The best true positive rate of any membership attack at that false positive rate: from the PLD, not from μ."""
     if not 0 <= false_positive_rate <= 1:
         raise PlanError(f"false_positive_rate is {false_positive_rate}; it must lie from 0 to 1")
-    epsilons, deltas = privacy_curve(events)
-    low_end = deltas + np.exp(np.minimum(epsilons, 700.0)) * false_positive_rate
-    high_end = 1 - np.exp(-epsilons) * (1 - deltas - false_positive_rate)
-    return float(min(low_end.min(), high_end.min(), 1.0))
-
-
-def privacy_curve(events: Events) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(ε, δ) from ε = 0 to where δ is 1e-10: ascending ε, the worse of adding and removing."""
-    return _curve(_merge(events))
+    return float(_best_tpr(_merge(events), np.array([false_positive_rate]))[0])
 
 
 def check_delta(delta: float) -> float:
@@ -212,39 +203,50 @@ def _renyi_epsilon(accountant: Any, events: tuple[Event, ...], delta: float) -> 
     return float(accountant.get_epsilon(delta))
 
 
-@lru_cache(maxsize=64)
-def _curve(events: tuple[Event, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`privacy_curve` of merged events."""
+def _best_tpr(events: tuple[Event, ...], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The best true positive rates at these false positive rates, the worse of removing and adding."""
     if not events:
-        return np.zeros(1), np.zeros(1)
+        return rates
+    removing, adding = _likely_side(events)
+    best = np.zeros_like(rates)
+    for (fpr, tpr), (other_fpr, other_tpr) in ((removing, adding), (adding, removing)):
+        # beyond loss 0 the curve is the other direction's, with the two errors changing places
+        whole_fpr, whole_tpr = np.append(fpr, 1 - other_tpr[::-1]), np.append(tpr, 1 - other_fpr[::-1])
+        best = np.maximum(best, np.interp(rates, whole_fpr, whole_tpr))
+    return np.minimum(best, 1.0)
+
+
+@lru_cache(maxsize=16)
+def _likely_side(events: tuple[Event, ...]) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """(false, true positive rates) of the tests "loss above x" for x ≥ 0, ascending; for removing and for adding.
+
+    dp-accounting has no public way to these numbers, which gdpnum takes from the same places.
+    """
     distribution = _distribution(events, _interval(events))
-    epsilons = np.linspace(0.0, _epsilon(events, MU_DELTA_FLOOR), _CURVE_POINTS)
-    # one by one: dp-accounting's own loop over many ε overflows beyond ε = 709
-    deltas = np.array([distribution.get_delta_for_epsilon(float(epsilon)) for epsilon in epsilons])
-    return epsilons, np.minimum(deltas, 1.0)
+    sides: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for pmf in (distribution._pmf_remove, distribution._pmf_add):
+        dense = pmf.to_dense_pmf()
+        losses = (np.arange(int(dense.size)) + int(dense._lower_loss)) * float(dense._discretization)
+        first = int(np.searchsorted(losses, 0.0))
+        falling, probabilities = losses[first:][::-1], np.maximum(dense._probs[first:][::-1], 0.0)
+        certain = float(dense._infinity_mass)
+        fpr = np.append(0.0, np.cumsum(probabilities * np.exp(-falling)))
+        tpr = np.append(certain, certain + np.cumsum(probabilities))
+        sides.append((np.minimum(fpr, 1.0), np.minimum(tpr, 1.0)))
+    return sides
 
 
 @lru_cache(maxsize=64)
 def _mu(events: tuple[Event, ...]) -> float:
-    """`mu_of` merged events, by bisection."""
+    """`mu_of` merged events: a test of rates (α, τ) needs μ = Φ⁻¹(1-α) - Φ⁻¹(1-τ) at least."""
+    from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] -- scipy has none
+
     if not events:
         return 0.0
-    epsilons, deltas = _curve(events)
-    deltas = np.minimum(deltas, 1 - SMALLEST_DELTA)  # where δ rounds to 1, no μ would reach it
-    low, high = 0.0, 1.0
-    while not (gaussian_delta(high, epsilons) >= deltas).all():
-        low, high = high, 2 * high
-    while high - low > 1e-7 * high:
-        middle = (low + high) / 2
-        low, high = (low, middle) if (gaussian_delta(middle, epsilons) >= deltas).all() else (middle, high)
-    return high * (1 + 1e-5)  # between the points of the curve the excess is of second order
-
-
-def gaussian_delta(mu: float, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
-    """δ_μ(ε) of a Gaussian mechanism: Φ(-ε/μ + μ/2) - e^ε·Φ(-ε/μ - μ/2)."""
-    from scipy.special import log_ndtr  # pyright: ignore[reportMissingTypeStubs] -- scipy has none
-
-    centre = -epsilons / mu
-    upper: Any = np.exp(log_ndtr(centre + mu / 2))
-    lower: Any = np.exp(epsilons + log_ndtr(centre - mu / 2))
-    return np.asarray(upper - lower, np.float64)
+    needed = [0.0]
+    for fpr, tpr in _likely_side(events):
+        seen = (fpr >= MU_RATE_FLOOR) & (tpr <= 1 - MU_RATE_FLOOR)
+        if not seen.any():
+            return math.inf
+        needed.append(float(np.max(ndtri(tpr[seen]) - ndtri(fpr[seen]))))
+    return max(needed)

@@ -44,8 +44,13 @@ class PoissonSampler:
         """The units of step `step` (from 0) in ascending order, *SENSITIVE*; it may be empty."""
         if step < 0:
             raise PlanError(f"step is {step}; steps are counted from 0")
-        threshold = int(self.sample_rate * 2**64)  # scaling by a power of two is exact
-        if threshold >= 2**64:
-            return np.arange(self.num_units, dtype=np.int64)
         draws = self.key.stream(_PURPOSE, step).uint64(self.num_units)
-        return np.flatnonzero(draws < np.uint64(threshold)).astype(np.int64)
+        return np.flatnonzero(included(draws, self.sample_rate)).astype(np.int64)
+
+
+def included(draws: NDArray[np.uint64], sample_rate: float) -> NDArray[np.bool_]:
+    """Which uniform 64-bit draws fall below floor(q·2⁶⁴): integers, because a float32 draw knows 2⁻²⁴ at best."""
+    threshold = int(sample_rate * 2**64)  # scaling by a power of two is exact
+    if threshold >= 2**64:
+        return np.ones(len(draws), np.bool_)
+    return draws < np.uint64(threshold)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 import discreet
 from discreet.errors import PlanError
 from discreet.privacy.accountant import (
-    MU_DELTA_FLOOR,
+    MU_RATE_FLOOR,
     accountant_name,
     attacker_tpr,
     epsilon_of,
@@ -70,8 +70,8 @@ class AttackBound(_Part):
 class Guarantee(_Part):
     """What holds. ε and all that follows from it are None where nothing is guaranteed.
 
-    mu is the smallest Gaussian-DP parameter that covers the mechanism where δ is at least
-    mu_covers_delta_from; mu_regret says how far its trade-off curve lies from the exact one.
+    mu is the smallest Gaussian-DP parameter that covers the mechanism at attackers' error rates
+    from mu_covers_rates_from on; mu_regret says how far its trade-off curve lies from the exact one.
     epsilon_if_replacing_one is for comparison with work that exchanges one unit.
     """
 
@@ -83,7 +83,7 @@ class Guarantee(_Part):
     delta: float | None
     mu: float | None
     mu_regret: float | None
-    mu_covers_delta_from: float
+    mu_covers_rates_from: float
     epsilon_curve: tuple[EpsilonAt, ...]
     attacks: tuple[AttackBound, ...]
     epsilon_if_replacing_one: float | None
@@ -243,7 +243,7 @@ def _guarantee(plan: PrivacyPlan, facts: RunFacts) -> Guarantee:
         delta=plan.delta if holds else None,
         mu=mu_of(event) if holds else None,
         mu_regret=mu_regret(event) if holds else None,
-        mu_covers_delta_from=MU_DELTA_FLOOR,
+        mu_covers_rates_from=MU_RATE_FLOOR,
         epsilon_curve=tuple(points),
         attacks=tuple(AttackBound(false_positive_rate=f, best_true_positive_rate=t) for f, t in rates),
         epsilon_if_replacing_one=replace_one_epsilon(event, plan.delta) if holds else None,

@@ -51,8 +51,8 @@ def ordinary_sentence() -> tuple[str, str]:
 def guessable_sentence() -> tuple[str, str]:
     """That nothing is guaranteed, because the noise can be taken off."""
     return (
-        "This model was trained with a test key that anyone can guess, and who guesses it can take the noise off: it is "
-        "not private, and nothing bounds what it reveals about the pictures it was trained on.",
+        "This model was trained with a test key that anyone can guess, and who guesses it can take the noise off: it "
+        "is not private, and nothing bounds what it reveals about the pictures it was trained on.",
         "本模型使用任何人都能猜到的测试密钥训练，猜到密钥者可以去除噪声：它不具备隐私保护，可能泄露多少训练图片的信息没有任何保证。",
     )
 
