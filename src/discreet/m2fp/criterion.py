@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812
 from discreet.errors import ConfigurationError
 from discreet.m2fp.decisions import Decisions, PictureDecisions
 from discreet.m2fp.matching import match
-from discreet.m2fp.output import M2FPOutput
+from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
 from discreet.m2fp.points import choose_points, draw, read_each, read_targets
 from discreet.m2fp.targets import Targets
 
@@ -79,7 +79,8 @@ def criterion(
         decisions: record or replay matches and points.
 
     Raises:
-        ConfigurationError: not as many targets and generators as pictures, or a label out of range.
+        ConfigurationError: not as many targets and generators as pictures, or targets of another size or
+            with a label out of range.
     """
     _refuse_unequal(output, targets, generators)
     decisions = Decisions() if decisions is None else decisions
@@ -97,12 +98,19 @@ def criterion(
 
 
 def _refuse_unequal(output: M2FPOutput, targets: Sequence[Targets], generators: Sequence[torch.Generator]) -> None:
-    """One target and one generator a picture, and labels that the network has."""
+    """One target and one generator a picture, of the pictures' size, with labels that the network has."""
     batch, _, num_logits = output.class_logits.shape
     if not len(targets) == len(generators) == batch:
         raise ConfigurationError(
             f"{batch} pictures, {len(targets)} targets, {len(generators)} generators; give one of each a picture"
         )
+    cells = output.mask_logits.shape[2:]
+    for target in targets:
+        if tuple(-(-side // MASK_STRIDE) for side in target.valid.shape) != tuple(cells):
+            raise ConfigurationError(
+                f"a target of {tuple(target.valid.shape)} pixels does not fit masks of {tuple(cells)} cells; "
+                f"give targets of the pictures' size ({MASK_STRIDE} pixels a cell)"
+            )
     top_label = max((int(target.labels.max()) for target in targets if len(target.labels)), default=0)
     if top_label >= num_logits - 1:
         raise ConfigurationError(f"target label {top_label} is out of range; this model has 0 to {num_logits - 2}")

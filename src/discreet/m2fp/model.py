@@ -90,7 +90,7 @@ class M2FP(nn.Module):
     def normalise(self, image: NDArray[np.uint8]) -> Tensor:
         """A picture, uint8 RGB [H, W, 3], as the network eats it: float32 [3, H, W]."""
         mean, std = (torch.tensor(values) for values in self.shape.normalisation)
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(torch.float32)
+        pixels = torch.from_numpy(np.array(image, np.float32))
         return ((pixels - mean) / std).permute(2, 0, 1).contiguous()
 
     def forward(self, images_B3HW: Tensor, decisions: Decisions | None = None) -> M2FPOutput:

@@ -188,7 +188,9 @@ def test_bad_requests():
     with pytest.raises(ConfigurationError, match="2 pictures, 1 targets, 2 generators"):
         criterion(output, [scene_targets(1)], generators(0, 1))
     with pytest.raises(ConfigurationError, match="target label 6 is out of range; this model has 0 to 5"):
-        criterion(output, [whole_picture(6)] * 2, generators(0, 1))
+        criterion(output, [replace(scene_targets(1), labels=torch.tensor([0, 6]))] * 2, generators(0, 1))
+    with pytest.raises(ConfigurationError, match=r"a target of \(8, 8\) pixels does not fit masks of \(18, 14\) cells"):
+        criterion(output, [whole_picture(1)] * 2, generators(0, 1))
     with pytest.raises(ConfigurationError, match="num_points 0"):
         CriterionSettings(num_points=0)
     decisions, targets = Decisions(), [scene_targets(1), scene_targets(2)]

@@ -150,6 +150,7 @@ def test_trainable_sets():
 def test_normalise():
     image = np.full((2, 3, 3), 255, np.uint8)
     image[0, 1] = (10, 20, 30)
+    image.flags.writeable = False  # as a decoded picture may be
     found = M2FP(small("m2fp-r50")).normalise(image)
     assert found.shape == (3, 2, 3)
     expected = [(value - mean) / std for value, mean, std in zip((10, 20, 30), PIXEL_MEAN, PIXEL_STD, strict=True)]
