@@ -1,0 +1,85 @@
+"""The parser: picture, letterbox, network, parts and persons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.errors import PictureError
+from discreet.inference.image_io import read_image
+from discreet.inference.letterbox import Letterbox
+from discreet.labels import LabelSet
+from discreet.parsing.assemble import HUMAN_THRESHOLD, assemble
+from discreet.parsing.results import ParseResult
+
+
+class Backend(Protocol):
+    """Whatever runs a network on one canvas."""
+
+    def __call__(self, image: NDArray[np.uint8], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """uint8 RGB [H, W, 3] -> class_logits [Q, C+1], mask_logits [Q, h, w], float32."""
+        ...
+
+
+class Parser:
+    """Finds every part and every person of a picture.
+
+    Args:
+        backend: runs the network.
+        labels: what its first classes mean.
+        human: whether whole persons are among its classes.
+        image_size: side of its square canvas, or (height, width), in pixels.
+        enlarge: whether smaller pictures grow to fill the canvas.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        labels: LabelSet,
+        human: bool,
+        image_size: int | tuple[int, int],
+        *,
+        enlarge: bool = True,
+    ) -> None:
+        self.labels = labels
+        self.human = human
+        self.canvas = (image_size, image_size) if isinstance(image_size, int) else image_size
+        self._backend = backend
+        self._enlarge = enlarge
+
+    def parse(
+        self, picture: NDArray[np.uint8] | str | Path | bytes, *, human_threshold: float = HUMAN_THRESHOLD
+    ) -> ParseResult:
+        """Parse one picture.
+
+        Args:
+            picture: uint8 RGB [H, W, 3], a path, or the bytes of a file. *SENSITIVE*
+            human_threshold: persons must be surer than this, 0 to 1.
+
+        Raises:
+            PictureError: the picture cannot be read, or is not uint8 RGB.
+        """
+        image = _checked(picture) if isinstance(picture, np.ndarray) else read_image(picture)
+        height, width = image.shape[:2]
+        frame = Letterbox.fit(height, width, self.canvas, enlarge=self._enlarge)
+        class_logits, mask_logits = self._backend(frame.apply(image))
+        return assemble(
+            class_logits,
+            mask_logits,
+            human=self.human,
+            labels=self.labels,
+            frame=frame,
+            image=image,
+            human_threshold=human_threshold,
+        )
+
+
+def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The array, if it is a picture."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        found = f"{image.dtype} {list(image.shape)}"
+        raise PictureError(f"a picture must be uint8 [H, W, 3] with at least one pixel, not {found}; convert it first")
+    return image
