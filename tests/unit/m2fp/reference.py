@@ -42,14 +42,14 @@ def pixel_decoder() -> DeformablePixelDecoder:
     decoder = DeformablePixelDecoder(
         CHANNELS, SIZES["width"], SIZES["encoder_layers"], SIZES["heads"], num_points=4, width_hidden=SIZES["hidden"]
     )
-    return fill(decoder.double())  # pyright: ignore[reportReturnType]
+    return fill(decoder.double())
 
 
 def query_decoder() -> QueryDecoder:
     decoder = QueryDecoder(
         SIZES["width"], SIZES["queries"], SIZES["decoder_layers"], SIZES["heads"], SIZES["hidden"], num_classes=6
     )
-    return fill(decoder.double())  # pyright: ignore[reportReturnType]
+    return fill(decoder.double())
 
 
 def levels() -> list[Tensor]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import replace
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from discreet.m2fp import M2FP, Targets, make_targets
 from discreet.m2fp.presets import Architecture, preset
 
 NUM_PARTS = 5
+_Module = TypeVar("_Module", bound=nn.Module)
 _TABLES = ("level_embed.weight", "query_embed.weight", "query_feat.weight")
 
 
@@ -23,7 +27,7 @@ def numbers(key: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).random(shape) * 2 - 1)
 
 
-def fill(module: nn.Module) -> nn.Module:
+def fill(module: _Module) -> _Module:
     """Every weight and statistic from its name; nothing stays at zero or one, which would hide mistakes."""
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
@@ -46,9 +50,15 @@ def small(name: str, *, human: bool = True, **sizes: int) -> Architecture:
     return replace(shape, **{"decoder_layers": 3, "num_queries": 12, "decoder_hidden": 64, **sizes})
 
 
-def small_model(name: str, **sizes: int) -> M2FP:
+def small_model(name: str) -> M2FP:
     """A filled network of reduced depth, in float64."""
-    return fill(M2FP(small(name, **sizes)).double())
+    return copy.deepcopy(_filled(name))
+
+
+@cache
+def _filled(name: str) -> M2FP:
+    """Filling takes longer than copying."""
+    return fill(M2FP(small(name)).double())
 
 
 def scene(index: int, height: int = 72, width: int = 56) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -20,7 +20,7 @@ def test_lite_learns_two_pictures():
     targets = [make_targets(parts, persons, num_parts=NUM_PARTS, human=True) for parts, persons in scenes]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, rngs = torch.optim.AdamW(trainable, lr=2e-3, weight_decay=0), generators(0, 1)
-    for _ in range(40):
+    for _ in range(32):
         loss = criterion(model(images), targets, rngs, CriterionSettings(num_points=64)).sum()
         optimizer.zero_grad()
         loss.backward()
@@ -33,4 +33,4 @@ def test_lite_learns_two_pictures():
         found = torch.einsum("bqc,bqhw->bchw", probability, masks).argmax(1).numpy()
     for guess, (parts, _) in zip(found, scenes, strict=True):
         labelled = parts != 255
-        assert (guess == parts)[labelled].mean() > 0.9
+        assert (guess == parts)[labelled].mean() > 0.85

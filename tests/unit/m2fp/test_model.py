@@ -12,7 +12,8 @@ from discreet.m2fp.torch_backend import TorchBackend
 from m2fp.support import NUM_PARTS, small, small_model
 
 KINDS = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.BatchNorm2d, nn.Embedding)
-NAMES = ("m2fp-r101", "m2fp-r50", "m2fp-lite")
+# Without its depth, m2fp-r101 is m2fp-r50.
+NAMES = ("m2fp-r50", "m2fp-lite")
 
 
 def on_paper(name: str, num_classes: int, *, human: bool = True) -> M2FP:
@@ -55,7 +56,7 @@ def test_shapes_of_any_size(name: str, height: int, width: int):
     assert all(bool(tensor.isfinite().all()) for pair in output.outputs() for tensor in pair)
 
 
-@pytest.mark.parametrize("name", ["m2fp-r50", "m2fp-lite"])
+@pytest.mark.parametrize("name", NAMES)
 def test_padding_goes_right_and_bottom_and_is_cut_off(name: str):
     model = small_model(name)
     images = torch.randn(1, 3, 70, 50, dtype=torch.float64)
