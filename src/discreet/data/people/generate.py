@@ -152,12 +152,17 @@ def generate_people(
         subjects.append(subject)
         if progress is not None:
             progress(1)
+    _write(out / "subjects.csv", _subject_table(subjects))
+    _write(out / "labels.json", json.dumps(CIHP.name).encode())
+
+
+def _subject_table(subjects: list[str]) -> bytes:
+    """The content of subjects.csv."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("name", "subject"))
     rows.writerows((f"{index:05d}", subject) for index, subject in enumerate(subjects))
-    _write(out / "subjects.csv", table.getvalue().encode())
-    _write(out / "labels.json", json.dumps(CIHP.name).encode())
+    return table.getvalue().encode()
 
 
 Job = tuple[Path, str, int, int, int]

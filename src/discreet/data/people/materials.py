@@ -191,8 +191,8 @@ class Shoe:
         colours = _blend(_plain(self.upper, len(points_N3)), self.sole, (above < 0) * 1.0)
         laces = (np.abs(points_N3[:, 2] + 0.745) < 0.03) & (points_N3[:, 1] < -0.07) & (points_N3[:, 2] * 110 % 1 < 0.4)
         colours = _blend(colours, np.asarray(self.sole) * 0.9, (laces & (above > 0.015)) * 0.7)
-        seam = (np.abs(above) < 0.002) * 0.8
-        return _blend(colours, (0.05, 0.05, 0.05), np.asarray(seam)), normals_N3, self.gloss
+        seam = np.where(np.abs(above) < 0.002, 0.8, 0.0)
+        return _blend(colours, (0.05, 0.05, 0.05), seam), normals_N3, self.gloss
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class Floor:
         if self.kind in ("tiles", "boards"):
             width = np.array([self.scale, self.scale * (1 if self.kind == "tiles" else 6)])
             joint = (points_N3[:, :2] * width % 1 < 0.05).any(1)
-            colours = _blend(colours, np.asarray(self.colour) * 0.5, joint * 0.8)
+            colours = _blend(colours, np.asarray(self.colour) * 0.5, np.where(joint, 0.8, 0.0))
         if self.kind == "grass":
             colours = colours * (0.6 + 0.8 * noise(points_N3, (60, 25, 60), self.seed + 1))[:, None]
         return colours.astype(np.float32), normals_N3, 0.03

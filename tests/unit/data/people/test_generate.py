@@ -1,0 +1,83 @@
+"""Folders of pictures: the same for any number of workers, whole or not there."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from discreet.data.people import generate, generate_people, render_picture
+from discreet.errors import ConfigurationError
+
+COUNT, SIZE = 4, 64
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("people") / "one"
+    ticks: list[int] = []
+    generate_people(out, style="studio", count=COUNT, size_px=SIZE, seed=9, progress=ticks.append)
+    assert ticks == [1] * COUNT
+    return out
+
+
+def test_two_workers_write_what_one_writes(folder: Path, tmp_path: Path) -> None:
+    generate_people(tmp_path, style="studio", count=COUNT, size_px=SIZE, seed=9, workers=2)
+    assert _files(tmp_path) == _files(folder)
+
+
+def test_the_folder_format(folder: Path) -> None:
+    names = [f"{index:05d}" for index in range(COUNT)]
+    expected = {f"images/{name}.jpg" for name in names} | {
+        f"{kind}/{name}.png" for kind in ("parts", "persons") for name in names
+    }
+    assert set(_files(folder)) == expected | {"subjects.csv", "labels.json"}
+    assert json.loads((folder / "labels.json").read_text()) == "cihp"
+    with (folder / "subjects.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == names
+    for index, row in enumerate(rows):
+        picture = render_picture("studio", 9, index, SIZE)
+        assert row["subject"] == picture.subjects[0]
+        np.testing.assert_array_equal(np.asarray(Image.open(folder / "parts" / f"{row['name']}.png")), picture.parts)
+        np.testing.assert_array_equal(
+            np.asarray(Image.open(folder / "persons" / f"{row['name']}.png")), picture.persons
+        )
+
+
+def test_a_write_that_fails_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        generate_people(tmp_path, style="street", count=1, size_px=SIZE, seed=0)
+    assert _files(tmp_path) == {}
+
+
+def test_an_unfinished_set_has_no_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generate, "render_picture", stop)
+    with pytest.raises(KeyboardInterrupt):
+        generate_people(tmp_path, style="street", count=1, size_px=SIZE, seed=0)
+    assert not (tmp_path / "labels.json").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"style": "beach"}, {"count": 0}, {"size_px": 32}, {"size_px": 2048}, {"seed": -1}, {"workers": 0}]
+)
+def test_bad_options_are_refused_before_anything_is_written(tmp_path: Path, wrong: dict[str, object]) -> None:
+    options: dict[str, object] = {"style": "street", "count": 1, "size_px": SIZE, "seed": 0, **wrong}
+    with pytest.raises(ConfigurationError):
+        generate_people(tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
