@@ -15,12 +15,16 @@ from torch import Tensor, nn
 
 from discreet.privacy.clipping import Clipper
 from discreet.privacy.keys import RunKey
-from discreet.privacy.noise import privatise
 from discreet.privacy.plan import PrivacyPlan
 
 
 class StepGradients(Protocol):
     """The gradient of one step after another."""
+
+    @property
+    def sensitivity(self) -> float:
+        """The most one unit can move a step's sum; 0 where nothing is bounded. *Public*"""
+        ...
 
     def units(self, step: int) -> NDArray[np.int64]:
         """Unit indices of the step's batch; may be empty. *SENSITIVE*"""
@@ -54,8 +58,12 @@ class PrivateGradients:
     def __init__(self, module: nn.Module, plan: PrivacyPlan, key: RunKey) -> None:
         self._clipper = Clipper(module, plan.max_grad_norm, plan.clipping)
         self._sampler = plan.sampler(key)
-        self._noise = plan.noise(key, self._clipper.sensitivity)
-        self._divisor = plan.expected_batch_size
+        self._noise = plan.noise(key, self.sensitivity)
+
+    @property
+    def sensitivity(self) -> float:
+        """The clipper's own."""
+        return self._clipper.sensitivity
 
     def units(self, step: int) -> NDArray[np.int64]:
         """The Poisson batch of the step; may be empty, and the step still happens. *SENSITIVE*"""
@@ -67,7 +75,7 @@ class PrivateGradients:
 
     def finish(self, step: int) -> Mapping[str, Tensor]:
         """(clipped sum + noise) / expected batch size: a release, no longer sensitive."""
-        return privatise(self._clipper.take(), step=step, noise=self._noise, divisor=self._divisor)
+        return self._noise.privatise(self._clipper.take(), step)
 
     def close(self) -> None:
         """Detach the clipper."""
@@ -89,6 +97,11 @@ class PlainGradients:
         self._num_units = num_units
         self._batch_size = min(batch_size, num_units)
         self._seed = seed
+
+    @property
+    def sensitivity(self) -> float:
+        """Nothing is bounded."""
+        return 0.0
 
     def units(self, step: int) -> NDArray[np.int64]:
         """The step's slice of its epoch's permutation."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from torch import nn
 
 from discreet.m2fp import M2FP, criterion
 from discreet.training.batches import BatchLoader
@@ -37,12 +36,12 @@ class LoopHooks:
 
     Args:
         before_release: given the number of steps that will have been released.
-        after_step: given the number of finished steps; for progress.
+        after_step: given the number of finished steps and how many of them are new; for progress.
         should_stop: asked after each step; True saves a checkpoint and ends the loop.
     """
 
     before_release: StepRecord
-    after_step: Callable[[int], object] = lambda step: None
+    after_step: Callable[[int, int], object] = lambda step, n: None
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -82,6 +81,7 @@ def run_steps(
     if earlier is not None:
         optimization.restore(earlier.tensors)
         done = earlier.step
+        hooks.after_step(done, done)
     model.train()
     while done < num_steps:
         accumulate_step(model, loader, gradients, done, settings.training.micro_batch_size)
@@ -91,7 +91,7 @@ def run_steps(
         stopping = done < num_steps and hooks.should_stop()
         if stopping or done == num_steps or done % settings.training.checkpoint_every == 0:
             write_checkpoint(folder / CHECKPOINT_FILE, Checkpoint(done, config_hash, optimization.state()))
-        hooks.after_step(done)
+        hooks.after_step(done, 1)
         if stopping:
             return done
     optimization.use_average()
@@ -99,7 +99,7 @@ def run_steps(
 
 
 def accumulate_step(
-    model: nn.Module, loader: BatchLoader, gradients: StepGradients, step: int, micro_batch_size: int
+    model: M2FP, loader: BatchLoader, gradients: StepGradients, step: int, micro_batch_size: int
 ) -> None:
     """Bring the pictures of one step through the model, a micro-batch at a time."""
     units = np.sort(gradients.units(step))
@@ -108,4 +108,4 @@ def accumulate_step(
         if batch is None:
             continue
         output = model(batch.images)
-        gradients.add(criterion(output, batch.targets, batch.generators))
+        gradients.add(criterion(output, batch.targets, batch.generators, model.criterion_settings))

@@ -1,0 +1,133 @@
+"""Time and peak memory of a private step against a plain one, as ratios in one run.
+
+    python benchmarks/step_cost.py [--models m2fp-lite m2fp-r50] [--size 256] [--batch 4] [--rounds 5]
+
+Times are paired: plain, private, plain, private, … in one process, and the ratio is taken pair by
+pair. Peak memory is the high-water mark of a process of its own for each kind, less that of a
+process that only builds the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from discreet.m2fp import M2FP, build, criterion, make_targets
+from discreet.privacy import Clipper
+from discreet.training.batches import probe_picture
+
+NUM_PARTS = 20
+RESULTS = Path(__file__).parent / "results"
+
+
+def make_losses(model: M2FP, size_px: int, batch_size: int) -> Callable[[], torch.Tensor]:
+    """A function that brings one fixed batch through the model and the criterion."""
+    pictures = [probe_picture(index, size_px, NUM_PARTS) for index in range(batch_size)]
+    images = torch.stack([model.normalise(image) for image, _ in pictures])
+    targets = [make_targets(parts, None, num_parts=NUM_PARTS, human=True) for _, parts in pictures]
+
+    def losses() -> torch.Tensor:
+        generators = [torch.Generator().manual_seed(index) for index in range(batch_size)]
+        return criterion(model(images), targets, generators)
+
+    return losses
+
+
+def plain_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
+    """Forward, loss, backward."""
+    losses().mean().backward()
+    model.zero_grad(set_to_none=True)
+
+
+def private_step(model: M2FP, losses: Callable[[], torch.Tensor], style: str) -> None:
+    """Forward, loss, backward, per-sample norms, clipped sum; noise is timed apart."""
+    with Clipper(model, 1.0, style) as clipper:  # pyright: ignore[reportArgumentType]
+        clipper.accumulate(losses())
+        clipper.take()
+
+
+def seconds(step: Callable[[], None]) -> float:
+    """Wall time of one call."""
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
+def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[str, object]:
+    """Median seconds and paired ratios of each kind of step."""
+    model = build(name, NUM_PARTS + 1, seed=0).train()
+    losses = make_losses(model, size_px, batch_size)
+    steps: dict[str, Callable[[], None]] = {
+        "plain": lambda: plain_step(model, losses),
+        "flat": lambda: private_step(model, losses, "flat"),
+        "per_layer": lambda: private_step(model, losses, "per_layer"),
+    }
+    for step in steps.values():
+        step()
+    rows = [{kind: seconds(step) for kind, step in steps.items()} for _ in range(rounds)]
+    found: dict[str, object] = {"plain_s": statistics.median(row["plain"] for row in rows)}
+    for kind in ("flat", "per_layer"):
+        ratios = [row[kind] / row["plain"] for row in rows]
+        found[f"{kind}_time_ratio"] = statistics.median(ratios)
+        found[f"{kind}_time_ratio_range"] = [min(ratios), max(ratios)]
+    return found
+
+
+def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiprocessing.SimpleQueue[float]) -> None:
+    """Peak resident MiB of this fresh process after two steps of a kind."""
+    torch.set_num_threads(2)
+    model = build(name, NUM_PARTS + 1, seed=0).train()
+    losses = make_losses(model, size_px, batch_size)
+    for _ in range(2):
+        if kind == "plain":
+            plain_step(model, losses)
+        elif kind != "built":
+            private_step(model, losses, kind)
+    answer.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def peak_mib(kind: str, name: str, size_px: int, batch_size: int) -> float:
+    """`_peak` in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    answer = context.SimpleQueue()
+    process = context.Process(target=_peak, args=(kind, name, size_px, batch_size, answer))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise SystemExit(f"measuring {kind} of {name} failed")
+    return answer.get()
+
+
+def main() -> None:
+    """Measure, print, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["m2fp-lite", "m2fp-r50"])
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    results: dict[str, dict[str, object]] = {}
+    for name in arguments.models:
+        found = time_ratios(name, arguments.size, arguments.batch, arguments.rounds)
+        base = peak_mib("built", name, arguments.size, arguments.batch)
+        plain = peak_mib("plain", name, arguments.size, arguments.batch) - base
+        found["plain_step_mib"] = plain
+        for kind in ("flat", "per_layer"):
+            found[f"{kind}_memory_ratio"] = (peak_mib(kind, name, arguments.size, arguments.batch) - base) / plain
+        results[name] = {"size_px": arguments.size, "batch": arguments.batch, "threads": 2, **found}
+        print(name, json.dumps(results[name], indent=1), flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "step_cost.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""`discreet train`: train a model, with differential privacy unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from discreet.cli.output import Output
+
+HELP = "Train a model by the settings in RUN.toml. Ctrl-C finishes the step and saves; --resume goes on."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Settings come from the file; --set changes one."""
+    parser.add_argument("settings", type=Path, metavar="RUN.toml")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder, new or empty")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--init", metavar="WEIGHTS", help="public start: a shipped name, a folder, or none")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides", help="change one setting"
+    )
+    parser.add_argument(
+        "--private",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="demand a [privacy] section, or train without any guarantee",
+    )
+    parser.add_argument(
+        "--test-key", type=int, metavar="SEED", help="a key that anyone can guess: repeatable, and not private"
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Train, and say what is guaranteed."""
+    from discreet.cli.state import state_folder
+    from discreet.loading import model_folder
+    from discreet.training.run import Surroundings, train
+    from discreet.training.settings import read_settings
+
+    overrides = list(arguments.overrides)
+    if arguments.init is not None:
+        overrides.append(f'model.init="{arguments.init}"')
+    settings = read_settings(arguments.settings, overrides, arguments.private)
+    init = settings.model.init
+    with interruptible(output) as should_stop:
+        around = Surroundings(
+            state=state_folder(),
+            init=None if init in (None, "none") else model_folder(init),
+            progress=output.progress,
+            should_stop=should_stop,
+            test_seed=arguments.test_key,
+        )
+        outcome = train(settings, arguments.out, around, resume=arguments.resume)
+    if not outcome.complete:
+        output.error(
+            f"stopped after step {outcome.num_steps} of {outcome.planned_steps}; nothing is lost: "
+            "the same command with --resume goes on"
+        )
+        return 1
+    output.result(
+        {
+            "epsilon": outcome.epsilon,
+            "delta": outcome.delta,
+            "num_steps": outcome.num_steps,
+            "seconds": outcome.seconds,
+            "model": str(arguments.out / "model.safetensors"),
+            "statement": str(arguments.out / "statement.json"),
+        }
+    )
+    if outcome.epsilon is None:
+        output.line(f"{arguments.out} holds a model WITHOUT a privacy guarantee ({outcome.seconds:.0f} s)")
+    else:
+        output.line(
+            f"{arguments.out} holds a model with ε = {outcome.epsilon:.3f} at δ = {outcome.delta:g} "
+            f"({outcome.num_steps} steps, {outcome.seconds:.0f} s); discreet card {arguments.out} says what that means"
+        )
+    return 0
+
+
+@contextmanager
+def interruptible(output: Output) -> Generator[Callable[[], bool]]:
+    """Inside, the first Ctrl-C asks to stop after the step; a second one stops at once."""
+    import signal
+
+    asked: list[int] = []
+    previous = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, previous)
+        output.note("finishing this step, then saving (Ctrl-C again stops at once; the last checkpoint is kept)")
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, previous)

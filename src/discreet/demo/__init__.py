@@ -1,0 +1,1 @@
+"""The whole way in about ten minutes: pictures in, a private model out, photographs parsed."""

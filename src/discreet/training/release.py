@@ -1,0 +1,67 @@
+"""What leaves a run: weights, statement, metrics. Nothing else is ever written into its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from discreet.data import open_spec
+from discreet.inference.parser import Parser
+from discreet.labels import LabelSet
+from discreet.m2fp import M2FP, save_model
+from discreet.m2fp.torch_backend import TorchBackend
+from discreet.m2fp.weights import DESCRIPTION_FILE
+from discreet.privacy.ledger import Ledger
+from discreet.privacy.plan import PrivacyPlan
+from discreet.privacy.statement import PublicWeights, RunFacts, build_statement
+from discreet.training.evaluation import evaluate
+from discreet.training.private_data import picture_bytes
+from discreet.training.run_folder import write_text
+from discreet.training.settings import RunSettings
+
+STATEMENT_FILE = "statement.json"
+METRICS_FILE = "metrics.json"
+
+Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
+
+
+def release_model(out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool) -> None:
+    """Write the weights and their description."""
+    extra = {"private": private, "config_hash": settings.digest(), "init": settings.model.init}
+    save_model(out, model, labels, image_size=settings.training.image_size, extra=extra)
+
+
+def release_statement(
+    out: Path, settings: RunSettings, plan: PrivacyPlan | None, facts: RunFacts, init: Path | None
+) -> None:
+    """Write what is guaranteed, after the ledger has closed the run."""
+    touches = list(facts.data_touches)
+    if settings.data.evaluate is not None:
+        touches.append(f"metrics on {settings.data.evaluate}, computed and shown without noise")
+    weights = [] if init is None else [_public_weights(settings.model.init or "", init)]
+    facts = replace(facts, data_touches=touches, public_weights=weights)
+    write_text(out / STATEMENT_FILE, build_statement(plan, facts).to_json())
+
+
+def release_metrics(
+    out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, ledger: Ledger, run_id: str, bar: Bar
+) -> None:
+    """Evaluate where the settings ask for it; the ledger notes first that these pictures are read without noise."""
+    if settings.data.evaluate is None:
+        return
+    source = open_spec(settings.data.evaluate)
+    ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec, run_id=run_id)
+    parser = Parser(TorchBackend(model), labels=labels, human=model.human, image_size=settings.training.image_size)
+    with bar("evaluate", len(source)) as advance:
+        metrics = evaluate(parser, source, advance=advance)
+    write_text(out / METRICS_FILE, json.dumps(metrics.to_json(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _public_weights(name: str, folder: Path) -> PublicWeights:
+    """What the start says of itself."""
+    described = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    origin = str(described.get("extra", {}).get("data", "given by the user, who vouches that they are public"))
+    return PublicWeights(name=name, sha256=described["sha256"], origin=origin)

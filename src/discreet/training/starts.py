@@ -1,0 +1,39 @@
+"""The public start of a run: shipped or given weights fitted to the data's parts, or random ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from discreet.errors import WeightsError
+from discreet.labels import LabelSet
+from discreet.m2fp import M2FP, build, load_model, set_trainable
+from discreet.training.settings import RunSettings
+
+# Whose shape follows the number of parts: fresh where the start knew other parts.
+_CLASS_HEAD = "query_decoder.class_embed"
+
+
+def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -> M2FP:
+    """The network that a run begins with, its trainable parameters chosen.
+
+    Args:
+        settings: names the network and what of it trains. *Public*
+        labels: of the data.
+        init: a folder with public weights, or None for random ones.
+
+    Raises:
+        WeightsError: the start is another network than the settings name.
+    """
+    name, seed = settings.model.name, settings.training.seed
+    model = build(name, len(labels) + 1, seed=seed)
+    if init is not None:
+        start, info = load_model(init)
+        if start.name != name:
+            raise WeightsError(f"{init} holds {start.name}, the settings name {name}; set model.name = {start.name!r}")
+        weights = start.state_dict()
+        if info.labels.names != labels.names:
+            fresh = model.state_dict()
+            weights = {key: fresh[key] if key.startswith(_CLASS_HEAD) else value for key, value in weights.items()}
+        model.load_state_dict(weights)
+    set_trainable(model, settings.model.trainable)
+    return model

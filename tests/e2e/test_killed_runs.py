@@ -1,0 +1,83 @@
+"""Kill -9 at random points: what was released stays charged, and the run ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from tests.e2e.conftest import Discreet, environment
+
+TEST_KEY = 11
+KILLS = 3
+
+
+def train_words(run_toml: Path, out: Path, *more: str) -> list[str]:
+    return ["train", str(run_toml), "--out", str(out), "--test-key", str(TEST_KEY), "--json", *more]
+
+
+def start_training(run_toml: Path, out: Path, state: Path) -> subprocess.Popen[bytes]:
+    more = ["--resume"] if (out / "run.json").exists() else []
+    return subprocess.Popen(
+        [sys.executable, "-m", "discreet", *train_words(run_toml, out, *more)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(state),
+    )
+
+
+def ledger_steps(state: Path, run_id: str) -> int:
+    """Steps the ledger holds of a run; 0 before it was opened."""
+    from discreet.privacy.ledger import Ledger
+
+    if not (state / "ledger.sqlite").exists():
+        return 0
+    with Ledger.open(state / "ledger.sqlite") as ledger:
+        return next((entry.steps for entry in ledger.runs() if entry.run_id == run_id), 0)
+
+
+def released_steps(state: Path, run_id: str) -> int:
+    """Steps whose result has left the process: those in the checkpoint."""
+    from safetensors import safe_open
+
+    path = state / "runs" / run_id / "checkpoint.safetensors"
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="numpy") as stored:
+        return int(json.loads(stored.metadata()["discreet"])["step"])
+
+
+def test_a_run_killed_at_random_points_ends_like_one_that_was_not(
+    run_toml: Path, tmp_path: Path, state: Path, discreet: Discreet
+) -> None:
+    started = time.monotonic()
+    whole = json.loads(discreet(*train_words(run_toml, tmp_path / "whole")).stdout)
+    duration = time.monotonic() - started
+    killed, killed_state = tmp_path / "killed", tmp_path / "killed-state"
+    moments = random.Random(5)
+    for _ in range(KILLS):
+        process = start_training(run_toml, killed, killed_state)
+        time.sleep(duration * moments.uniform(0.3, 0.95))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if (killed / "run.json").exists():
+            run_id = json.loads((killed / "run.json").read_text())["run_id"]
+            assert ledger_steps(killed_state, run_id) >= released_steps(killed_state, run_id)
+    last = start_training(run_toml, killed, killed_state)
+    assert last.wait(timeout=300) == 0
+
+    statement = json.loads((killed / "statement.json").read_text())
+    uninterrupted = json.loads((tmp_path / "whole" / "statement.json").read_text())
+    assert statement["guarantee"]["epsilon"] == uninterrupted["guarantee"]["epsilon"] == whole["epsilon"]
+    weights, expected = load_file(killed / "model.safetensors"), load_file(tmp_path / "whole" / "model.safetensors")
+    assert weights.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(weights[name], values, err_msg=name)
+    assert list((killed_state / "runs").iterdir()) == []

@@ -1,0 +1,59 @@
+"""The command itself: quick help, exit codes, one JSON object, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from discreet.cli.main import VERBS, main
+
+HELP_LIMIT_S = 0.3
+
+
+def run_discreet(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "discreet", *words], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("words", [["--help"], *[[verb, "--help"] for verb in VERBS]], ids=" ".join)
+def test_help_answers_at_once(words: list[str]) -> None:
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = run_discreet(*words)
+        seconds.append(time.perf_counter() - started)
+        assert done.returncode == 0
+        assert "usage: discreet" in done.stdout
+    assert statistics.median(seconds) < HELP_LIMIT_S
+
+
+def test_every_verb_takes_json() -> None:
+    for verb in VERBS:
+        assert "--json" in run_discreet(verb, "--help").stdout
+
+
+def test_wrong_usage_exits_with_2_and_refusals_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["fly"])
+    assert caught.value.code == 2
+    assert main([]) == 2
+    words = ["plan", "--num-samples", "100", "--batch-size", "200", "--epochs", "3", "--epsilon", "1"]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert "expected_batch_size is 200" in error
+    assert "Traceback" not in error
+
+
+def test_plan_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", "--num-samples", "1716", "--batch-size", "512", "--epochs", "60", "--noise-multiplier", "4"]
+    assert main([*words, "--delta", "1e-5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["num_steps"] == 201
+    assert found["epsilon"] == pytest.approx(4.846, abs=5e-4)
+    assert found["cross_check"] == pytest.approx(4.856, abs=5e-4)
+    assert found["neighbouring_relation"] == "add_or_remove_one"
+    assert {"mu", "delta", "noise_multiplier", "sample_rate", "expected_batch_size", "accountant"} <= found.keys()

@@ -1,0 +1,86 @@
+"""RUN.toml: what is accepted, what is refused, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from discreet.errors import ConfigurationError
+from discreet.training.settings import read_settings
+
+RUN = """
+[data]
+train = "people:pictures@train"
+[privacy]
+epsilon = 8.0
+[training]
+epochs = 3
+batch_size = 16
+"""
+
+
+@pytest.fixture
+def run_toml(tmp_path: Path) -> Path:
+    path = tmp_path / "RUN.toml"
+    path.write_text(RUN)
+    return path
+
+
+def test_resolved_settings_survive_a_round_trip(run_toml: Path, tmp_path: Path) -> None:
+    settings = read_settings(run_toml)
+    again = tmp_path / "again.toml"
+    again.write_text(settings.to_toml())
+    assert read_settings(again) == settings
+    assert read_settings(again).digest() == settings.digest()
+
+
+def test_overrides_are_read_as_toml_and_bare_words_as_text(run_toml: Path) -> None:
+    settings = read_settings(run_toml, ["training.epochs=5", "model.trainable=decoder", "data.evaluate=folder:x@val"])
+    assert (settings.training.epochs, settings.model.trainable) == (5, "decoder")
+    assert settings.data.evaluate == "folder:x@val"
+
+
+def test_every_setting_changes_the_hash(run_toml: Path) -> None:
+    plain = read_settings(run_toml)
+    assert read_settings(run_toml, ["training.seed=8"]).digest() != plain.digest()
+    assert read_settings(run_toml, ["privacy.max_grad_norm=0.5"]).digest() != plain.digest()
+
+
+def test_no_private_drops_the_section_and_private_demands_it(run_toml: Path) -> None:
+    assert read_settings(run_toml, private=False).privacy is None
+    public = run_toml.with_name("public.toml")
+    public.write_text('[data]\ntrain = "folder:x"\n')
+    assert read_settings(public).privacy is None
+    with pytest.raises(ConfigurationError, match="no .privacy. section"):
+        read_settings(public, private=True)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.lerning_rate=1", "did you mean learning_rate"),
+        ("trainin.epochs=1", "unknown key"),
+        ("privacy.epsilon=0", "privacy.epsilon.*greater than 0"),
+        ("privacy.epsilon=-1", "greater than 0"),
+        ("privacy.epsilon=inf", "finite"),
+        ("privacy.noise_multiplier=1.0", "either epsilon or noise_multiplier"),
+        ("privacy.delta=1.5", "less than 1"),
+        ("training.batch_size=0", "greater than or equal to 1"),
+        ("model.trainable=everything", "model.trainable"),
+        ("epochs", "section.key=value"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(run_toml: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        read_settings(run_toml, [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        read_settings(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[data\n")
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
+        read_settings(broken)
