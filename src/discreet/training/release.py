@@ -30,7 +30,7 @@ Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 def release_model(out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool) -> None:
     """Write the weights and their description."""
-    extra = {"private": private, "config_hash": settings.digest(), "init": settings.model.init}
+    extra = {"private": private, "config_hash": settings.digest(), "init": Path(settings.model.init or "none").name}
     save_model(out, model, labels, image_size=settings.training.image_size, extra=extra)
 
 
@@ -64,4 +64,4 @@ def _public_weights(name: str, folder: Path) -> PublicWeights:
     """What the start says of itself."""
     described = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     origin = str(described.get("extra", {}).get("data", "given by the user, who vouches that they are public"))
-    return PublicWeights(name=name, sha256=described["sha256"], origin=origin)
+    return PublicWeights(name=Path(name).name, sha256=described["sha256"], origin=origin)

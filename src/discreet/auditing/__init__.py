@@ -1,0 +1,1 @@
+"""What an auditor asks of a run. So far: the privacy card."""
