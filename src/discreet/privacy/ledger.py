@@ -101,8 +101,9 @@ class Ledger:
         """
         self.require_intact()
         _check_fingerprints(fingerprints)
-        for cap in self._caps(self._store.roots_sharing(fingerprints)) if plan is not None else ():
-            assert plan is not None
+        if plan is None:
+            return
+        for cap in self._caps_on(fingerprints):
             entries = self._entries(self._store.roots_sharing_with(cap.payload["root"]))
             refuse_above_cap(entries, plan, _cap_epsilon(cap), cap.payload["delta"])
 
