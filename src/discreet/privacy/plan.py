@@ -189,6 +189,7 @@ def num_steps_for(epochs: float, num_samples: int, batch_size: int) -> int:
     epochs = _positive_number("epochs", epochs)
     num_samples = _positive_integer("num_samples", num_samples)
     batch_size = _positive_integer("batch size", batch_size)
+    _check_batch(batch_size, num_samples)
     num_steps = math.floor(epochs * num_samples / batch_size)
     if num_steps < 1:
         raise PlanError(f"{epochs:g} epochs of {num_samples} units make no whole batch of {batch_size}; train longer")

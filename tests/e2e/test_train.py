@@ -1,0 +1,210 @@
+"""`discreet train` as a user meets it: what a finished run holds, and what is refused before it begins."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from discreet.cli.main import main
+from tests.e2e.conftest import Discreet, environment, write_pictures
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run_verb(state: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command in this process, with the test's own state folder."""
+    monkeypatch.setenv("DISCREET_STATE", str(state))
+    return lambda *words: main([str(word) for word in words])
+
+
+def test_a_finished_run_holds_what_may_be_handed_out_and_nothing_else(
+    run_toml: Path, tmp_path: Path, state: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert run_verb("train", run_toml, "--out", out, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {path.name for path in out.iterdir()} == {
+        "config.toml", "run.json", "model.safetensors", "model.json", "statement.json", "metrics.json",
+    }  # fmt: skip
+    statement = json.loads((out / "statement.json").read_text())
+    assert statement["private"] is True
+    assert statement["guarantee"]["epsilon"] == said["epsilon"] > 0
+    assert statement["mechanism"]["num_steps"] == said["num_steps"] == 12
+    assert statement["mechanism"]["sensitivity"] == pytest.approx(1.001)
+    assert statement["mechanism"]["cross_check"] == pytest.approx(said["epsilon"], rel=0.02)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert 0 <= metrics["miou"] <= 1
+    assert metrics["num_samples"] == 3
+    assert not list((state / "runs").iterdir()), "keys and checkpoints go when the run is complete"
+
+    pictures = run_toml.read_text().split('train = "')[1].split('"')[0]
+    assert run_verb("ledger", "show", pictures, "--delta", "1e-3", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["epsilon_spent"] == said["epsilon"]
+    assert shown["intact"] is True
+    assert run_verb("ledger", "verify", "--statement", out / "statement.json") == 0
+    capsys.readouterr()
+
+    assert run_verb("card", out, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["sentence"] == statement["sentence"]
+    picture = pictures.removeprefix("folder:").replace("@train", "/val/images/000.jpg")
+    assert run_verb("parse", picture, "--model", out, "--out", tmp_path / "parsed", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["pictures"][0]["width"] == 64
+    assert (tmp_path / "parsed" / "000.overlay.png").exists()
+
+
+def test_a_run_without_privacy_claims_none_and_the_ledger_knows(
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plain"
+    words = ["train", run_toml, "--out", out, "--no-private", "--set", "training.epochs=1", "--json"]
+    assert run_verb(*words) == 0
+    assert json.loads(capsys.readouterr().out)["epsilon"] is None
+    statement = json.loads((out / "statement.json").read_text())
+    assert statement["private"] is False
+    assert statement["guarantee"] is None
+    pictures = run_toml.read_text().split('train = "')[1].split('"')[0]
+    assert run_verb("ledger", "show", pictures, "--json") == 0
+    (entry,) = json.loads(capsys.readouterr().out)["entries"]
+    assert entry["plan"] is None
+
+
+def test_subjects_are_the_unit_when_asked_for(
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["privacy.unit=subject", "training.batch_size=3", "training.epochs=2", "privacy.delta=1e-2"]
+    overrides = [word for setting in more for word in ("--set", setting)]
+    assert run_verb("train", run_toml, "--out", tmp_path / "run", *overrides, "--json") == 0
+    statement = json.loads((tmp_path / "run" / "statement.json").read_text())
+    assert statement["guarantee"]["unit"] == "subject"
+    assert statement["mechanism"]["num_samples"] == 6
+    assert statement["mechanism"]["sample_rate"] == 0.5
+
+
+def test_ctrl_c_saves_and_resume_goes_on(run_toml: Path, tmp_path: Path, state: Path, discreet: Discreet) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(run_toml), "--out", str(out), "--set", "training.checkpoint_every=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "discreet", *words], stderr=subprocess.PIPE, text=True, env=environment(state)
+    )
+    deadline = time.monotonic() + 120
+    while not list(state.glob("runs/*/checkpoint.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "--resume goes on" in said
+    assert not (out / "model.safetensors").exists()
+
+    other = discreet(*words, "--set", "training.learning_rate=0.1", "--resume", check=False)
+    assert other.returncode == 1
+    assert "another configuration" in other.stderr
+    discreet(*words, "--resume")
+    assert json.loads((out / "statement.json").read_text())["mechanism"]["num_steps"] == 12
+    assert json.loads((out / "run.json").read_text())["complete"] is True
+    discreet(*words, "--resume")  # a complete run is left as it is
+
+
+def _break_size(folder: Path) -> None:
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "parts" / "001.png")
+
+
+def _break_id(folder: Path) -> None:
+    Image.fromarray(np.full((64, 64), 77, np.uint8)).save(folder / "parts" / "001.png")
+
+
+def _break_jpeg(folder: Path) -> None:
+    path = folder / "images" / "001.jpg"
+    path.write_bytes(path.read_bytes()[:600])
+
+
+def _empty(folder: Path) -> None:
+    for path in (folder / "images").iterdir():
+        path.unlink()
+
+
+def _forget_subjects(folder: Path) -> None:
+    (folder / "subjects.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "settings", "message"),
+    [
+        (_empty, [], "holds no picture"),
+        (_break_size, [], "001.png"),
+        (_break_id, [], "77"),
+        (_break_jpeg, [], "001.jpg"),
+        (_forget_subjects, ["privacy.unit=subject", "training.batch_size=2"], "subjects.csv"),
+        (None, ["privacy.epsilon=0"], "privacy.epsilon"),
+        (None, ["privacy.delta=0.5"], "delta is 0.5"),
+        (None, ["training.batch_size=500"], "expected_batch_size is 500"),
+        (None, ["training.epoch=3"], "did you mean epochs"),
+        (None, ["model.init=nowhere"], "nowhere"),
+        (None, ["data.train=cihp"], "cihp"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or str(value)[:40],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(
+    damage: Callable[[Path], None] | None,
+    settings: list[str],
+    message: str,
+    run_toml: Path,
+    pictures: Path,
+    tmp_path: Path,
+    state: Path,
+    run_verb: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    if damage is not None:
+        damaged = tmp_path / "damaged"
+        shutil.copytree(pictures / "train", damaged)
+        damage(damaged)
+        overrides += ["--set", f"data.train=folder:{damaged}"]
+    out = tmp_path / "run"
+    assert run_verb("train", run_toml, "--out", out, *overrides) == 1
+    error = capsys.readouterr().err.split("discreet: ")[-1].strip()
+    assert message in error
+    assert "\n" not in error
+    assert not out.exists()
+    assert not list(state.glob("runs/*"))
+
+
+def test_a_folder_in_use_is_not_overwritten(
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    assert run_verb("train", run_toml, "--out", tmp_path / "mine") == 1
+    assert "not empty" in capsys.readouterr().err
+    assert run_verb("train", run_toml, "--out", tmp_path / "nothing", "--resume") == 1
+    assert "no run to resume" in capsys.readouterr().err
+
+
+def test_a_cap_stops_a_run_before_it_begins(
+    run_toml: Path, tmp_path: Path, pictures: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = f"folder:{pictures}@train"
+    assert run_verb("ledger", "cap", spec, "--epsilon", "1", "--delta", "1e-3") == 0
+    copied = tmp_path / "renamed"
+    shutil.copytree(pictures / "train", copied)
+    write_pictures(tmp_path / "more", 2, seed=9)
+    shutil.copy(tmp_path / "more" / "images" / "001.jpg", copied / "images" / "new.jpg")
+    shutil.copy(tmp_path / "more" / "parts" / "001.png", copied / "parts" / "new.png")
+    shutil.copy(tmp_path / "more" / "persons" / "001.png", copied / "persons" / "new.png")
+    capsys.readouterr()
+    words = ["--set", f"data.train=folder:{copied}"]
+    assert run_verb("train", run_toml, "--out", tmp_path / "run", *words) == 1
+    assert "cap" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
