@@ -70,13 +70,9 @@ def save_model(
         )
     data = safetensors.torch.save({key: _narrow(key, value, dtype) for key, value in model.state_dict().items()})
     digest = hashlib.sha256(data).hexdigest()
-    mean, std = model.shape.normalisation
     description = {
-        "format": _FORMAT,
-        "architecture": model.architecture(),
-        "label_set": _describe_labels(labels),
+        **_describe(model, labels),
         "image_size": image_size,
-        "normalisation": {"mean": mean, "std": std},
         "dtype": dtype,
         "sha256": digest,
         "extra": dict(extra or {}),
@@ -132,6 +128,17 @@ def _narrow(key: str, value: Tensor, dtype: str) -> Tensor:
 def _widen(value: Tensor) -> Tensor:
     """Half precision becomes single."""
     return value.float() if value.is_floating_point() else value
+
+
+def _describe(model: M2FP, labels: LabelSet) -> dict[str, Any]:
+    """What follows from the model and its labels."""
+    mean, std = model.shape.normalisation
+    return {
+        "format": _FORMAT,
+        "architecture": model.architecture(),
+        "label_set": _describe_labels(labels),
+        "normalisation": {"mean": mean, "std": std},
+    }
 
 
 def _describe_labels(labels: LabelSet) -> str | dict[str, Any]:
