@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from discreet.privacy import Clipper
-from equivalence.oracle import assert_equivalent, norm, single_gradients
+from tests.equivalence.oracle import assert_equivalent, norm, single_gradients
 
 NUM_SAMPLES = 4
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}

@@ -14,7 +14,7 @@ from torch import Tensor
 from discreet.m2fp import M2FP, CriterionSettings, Decisions, Targets, build, criterion, make_targets, set_trainable
 from discreet.m2fp.presets import preset
 from discreet.privacy import Clipper
-from equivalence.oracle import assert_equivalent, gradients_in_batch
+from tests.equivalence.oracle import assert_equivalent, gradients_in_batch
 
 NUM_PARTS = 5
 HEIGHT, WIDTH = 52, 40  # no multiples of 32

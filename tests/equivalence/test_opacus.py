@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from discreet.privacy import Clipper
-from equivalence.oracle import clipped_sum, norm
+from tests.equivalence.oracle import clipped_sum, norm
 
 
 class Network(nn.Module):

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytest
 import torch
-from equivalence.oracle import norm, single_gradients
 from torch import Tensor, nn
 
 from discreet.errors import ClippingError, IsolationError
 from discreet.privacy import Clipper, PrivacyPlan, RunKey
 from discreet.privacy.isolation import check_isolation
 from discreet.training.gradients import PrivateGradients
+from tests.equivalence.oracle import norm, single_gradients
 
 MAX_GRAD_NORM = 0.1
 Sums = dict[str, Tensor]
