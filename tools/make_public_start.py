@@ -1,6 +1,6 @@
 """Make the public start that the package ships: ImageNet backbone, then generated people, no private picture.
 
-    python tools/make_public_start.py recipes/public-lite.toml --imagenet FILE.pth --out WEIGHTS [--set k=v] [--work DIR]
+    python tools/make_public_start.py recipes/public-lite.toml --imagenet FILE.pth --out WEIGHTS [--work DIR]
 
 Resumes from the checkpoint in --work. Writes half-precision weights and prints their SHA-256.
 """

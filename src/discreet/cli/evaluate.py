@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from discreet.cli.output import Output
 
-HELP = "Measure a model on labelled pictures. The numbers carry no noise: the ledger notes that these pictures were read."
+HELP = (
+    "Measure a model on labelled pictures. The numbers carry no noise: the ledger notes that these pictures were read."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

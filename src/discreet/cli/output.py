@@ -74,7 +74,8 @@ class Output:
             task = bar.add_task(description, total=total, completed=done, shown="")
 
             def advance(n: int = 1, **shown: object) -> None:
-                text = "  ".join(f"{name} {value}" for name, value in shown.items())
-                bar.update(task, advance=n, **({"shown": text} if shown else {}))
+                if shown:
+                    bar.update(task, shown="  ".join(f"{name} {value}" for name, value in shown.items()))
+                bar.update(task, advance=n)
 
             yield advance

@@ -43,7 +43,8 @@ figcaption { font-size: .8rem; color: var(--soft); padding: .15rem 0 .4rem; }
 .statement p { margin: 0 0 .75rem; } .statement dl { display: grid; grid-template-columns: max-content 1fr;
   gap: .25rem 1.25rem; margin: 1rem 0 0; font-size: .9rem; }
 .statement dt { color: var(--soft); } .statement dd { margin: 0; overflow-wrap: anywhere; }
-svg text { fill: var(--soft); font-size: 12px; } svg .axis { stroke: var(--line); } svg .curve { stroke: var(--accent); }
+svg text { fill: var(--soft); font-size: 12px; } svg .axis { stroke: var(--line); }
+svg .curve { stroke: var(--accent); }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 import time
@@ -23,7 +24,7 @@ from discreet.errors import ConfigurationError
 from discreet.inference.parser import Parser
 from discreet.labels import CIHP
 from discreet.loading import load, model_folder
-from discreet.parsing.overlay import draw_overlay
+from discreet.parsing.overlay import overlay
 from discreet.privacy.accountant import epsilon_curve
 from discreet.training.evaluation import evaluate
 from discreet.training.metrics import Metrics
@@ -65,15 +66,20 @@ class Row:
     epsilon: float | None
     seconds: float | None
 
+    @property
+    def miou(self) -> float:
+        """In percent."""
+        return 100 * (self.metrics.miou or 0.0)
+
     def cells(self) -> tuple[str, ...]:
         """As the table shows it."""
-        low, high = self.metrics.miou_interval
+        low, high = self.metrics.miou_interval or (math.nan, math.nan)
         spent = "no guarantee" if self.epsilon is None else f"{self.epsilon:.2f}"
         return (
             self.name,
-            f"{100 * self.metrics.miou:.1f}",
+            f"{self.miou:.1f}",
             f"{100 * low:.1f} … {100 * high:.1f}",
-            f"{100 * self.metrics.pixel_accuracy:.1f}",
+            f"{100 * (self.metrics.pixel_accuracy or 0.0):.1f}",
             spent,
             "–" if self.seconds is None else f"{self.seconds:.0f}",
         )
@@ -147,7 +153,12 @@ def _settings(train_spec: str, privacy: Mapping[str, Any] | None) -> RunSettings
 
 
 def _row(
-    name: str, model: str | Path, source: SampleSource, epsilon: float | None, outcome: Outcome | None, progress: Progress
+    name: str,
+    model: str | Path,
+    source: SampleSource,
+    epsilon: float | None,
+    outcome: Outcome | None,
+    progress: Progress,
 ) -> Row:
     """Load and evaluate one model."""
     parser = load(model)
@@ -161,7 +172,7 @@ def _held_out_rows(rows: Sequence[Row], source: SampleSource) -> list[PictureRow
     shown: list[PictureRow] = []
     for index in np.linspace(0, len(source) - 1, _SHOWN).astype(int):
         sample = source[int(index)]
-        labelled = draw_overlay(sample.image, sample.parts, source.label_set, 0.6)
+        labelled = overlay(sample.image, sample.parts, source.label_set, opacity=0.6)
         pictures: list[tuple[str, Picture]] = [("picture", sample.image), ("labels", labelled)]
         pictures += [(row.name, row.parser.parse(sample.image).overlay(0.6)) for row in rows]
         shown.append(PictureRow(pictures))
@@ -181,10 +192,10 @@ def _photograph_rows(rows: Sequence[Row], photographs: Path | None, out: Path) -
         image = np.asarray(picture)
         pictures: list[tuple[str, Picture]] = [(path.stem, image)]
         for row in rows:
-            overlay = row.parser.parse(image).overlay(0.6)
-            pictures.append((row.name, overlay))
+            painted = row.parser.parse(image).overlay(0.6)
+            pictures.append((row.name, painted))
             if row.name == "private":
-                Image.fromarray(overlay).save(out / f"{path.stem}.overlay.png")
+                Image.fromarray(painted).save(out / f"{path.stem}.overlay.png")
         shown.append(PictureRow(pictures))
     return shown
 
@@ -214,7 +225,7 @@ def _facts(statement: Mapping[str, Any]) -> dict[str, str]:
 
 def _reading(rows: Sequence[Row]) -> str:
     """How to read the table, from its own numbers."""
-    start, private, ordinary = (100 * row.metrics.miou for row in rows)
+    start, private, ordinary = (row.miou for row in rows)
     gained, possible = private - start, ordinary - start
     return (
         f"Fine-tuning without privacy changes mIoU by {possible:+.1f} points over the public start, with ε = 8 by "

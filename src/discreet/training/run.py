@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -17,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from discreet.data import open_spec
-from discreet.data.samples import SampleSource
+from discreet.data.samples import SampleSource, require_subjects
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import M2FP, criterion, make_targets
+from discreet.privacy.cross_check import require_agreement
 from discreet.privacy.isolation import check_isolation
 from discreet.privacy.keys import KEY_FILE, RunKey
 from discreet.privacy.ledger import Ledger
@@ -118,7 +120,8 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
     run = _prepare(settings, around)
     with Ledger.open(around.state / LEDGER_FILE) as ledger:
         with around.progress("read every picture once", len(run.source)) as advance:
-            fingerprints = ledger.fingerprint(picture_bytes(run.source, advance=advance))
+            contents = picture_bytes(run.source, advance=advance)
+            fingerprints = ledger.fingerprint(chain(contents, _subject_names(settings, run.source)))
         if not resume:
             ledger.check_allowed(fingerprints, run.plan)
         record = open_run(out, settings, resume=resume)
@@ -138,6 +141,13 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
         run.num_steps,
         round(time.monotonic() - started, 2),
     )
+
+
+def _subject_names(settings: RunSettings, source: SampleSource) -> list[bytes]:
+    """Where subjects are the unit, one who comes back on new pictures is recognised."""
+    if settings.privacy is None or settings.privacy.unit != "subject":
+        return []
+    return [f"subject {subject}".encode() for subject in sorted(set(require_subjects(source)))]
 
 
 def make_plan(settings: RunSettings, num_units: int) -> PrivacyPlan | None:
@@ -160,6 +170,7 @@ def make_plan(settings: RunSettings, num_units: int) -> PrivacyPlan | None:
     }
     if privacy.epsilon is not None:
         return PrivacyPlan.for_target(epsilon=privacy.epsilon, **sizes)
+    assert privacy.noise_multiplier is not None, "the settings demand one of the two"
     return PrivacyPlan.for_noise(noise_multiplier=privacy.noise_multiplier, **sizes)
 
 
@@ -189,6 +200,7 @@ def _prepare(settings: RunSettings, around: Surroundings) -> _Prepared:
     num_steps = plan.num_steps if plan else num_steps_for(training.epochs, len(units), training.batch_size)
     model = starting_model(settings, source.label_set, around.init)
     if plan is not None:
+        require_agreement(plan)
         with around.progress("try the network on made-up pictures", 1) as advance:
             try_isolation(model, plan, len(source.label_set))
             advance()
@@ -206,9 +218,7 @@ def _enter(
     folder = private_folder(around.state, record.run_id)
     known = (folder / KEY_FILE).exists()
     key = RunKey.load(folder) if known else RunKey.create(folder, test_seed=around.test_seed)
-    ledger.begin_run(
-        record.run_id, fingerprints, run.plan, **about, key_identity=key.identity, test_key=key.is_test
-    )
+    ledger.begin_run(record.run_id, fingerprints, run.plan, **about, key_identity=key.identity, test_key=key.is_test)
     return key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import stat
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_no_checkpoint_is_none_and_a_wrong_one_is_refused(tmp_path: Path) -> Non
 def test_schedule_warms_up_and_ends_at_nothing() -> None:
     rates = [schedule(step, 10, 2) for step in range(10)]
     assert rates[:3] == [0.5, 1.0, 1.0]
-    assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(rates[2:]))
     assert rates[-1] == pytest.approx(0.038, abs=1e-3)
 
 

@@ -52,7 +52,7 @@ def test_no_private_drops_the_section_and_private_demands_it(run_toml: Path) -> 
     public = run_toml.with_name("public.toml")
     public.write_text('[data]\ntrain = "folder:x"\n')
     assert read_settings(public).privacy is None
-    with pytest.raises(ConfigurationError, match="no .privacy. section"):
+    with pytest.raises(ConfigurationError, match=r"no \[privacy\] section"):
         read_settings(public, private=True)
 
 
@@ -61,7 +61,7 @@ def test_no_private_drops_the_section_and_private_demands_it(run_toml: Path) -> 
     [
         ("training.lerning_rate=1", "did you mean learning_rate"),
         ("trainin.epochs=1", "unknown key"),
-        ("privacy.epsilon=0", "privacy.epsilon.*greater than 0"),
+        ("privacy.epsilon=0", "greater than 0"),
         ("privacy.epsilon=-1", "greater than 0"),
         ("privacy.epsilon=inf", "finite"),
         ("privacy.noise_multiplier=1.0", "either epsilon or noise_multiplier"),
