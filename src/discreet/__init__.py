@@ -1,7 +1,7 @@
 """discreet: human parsing that keeps its training pictures secret.
 
-    parser = discreet.load("m2fp-lite")
-    result = parser.parse("street.jpg")
+parser = discreet.load("m2fp-lite")
+result = parser.parse("street.jpg")
 """
 
 from __future__ import annotations

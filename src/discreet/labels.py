@@ -45,9 +45,7 @@ class LabelSet:
     def __post_init__(self) -> None:
         num_labels = len(self.names)
         if not 2 <= num_labels <= MAX_LABELS:
-            raise ConfigurationError(
-                f"label set {self.name!r} has {num_labels} parts; 2 to {MAX_LABELS} are allowed"
-            )
+            raise ConfigurationError(f"label set {self.name!r} has {num_labels} parts; 2 to {MAX_LABELS} are allowed")
         if len(self.names_zh) != num_labels or len(self.palette) != num_labels:
             raise ConfigurationError(
                 f"label set {self.name!r}: give one Chinese name and one colour for each of its {num_labels} parts"

@@ -126,9 +126,7 @@ class BatchLoader:
     def _targets(self, sample: Sample) -> Targets:
         """What the network should say of a picture."""
         human = self._model.human
-        return make_targets(
-            sample.parts, sample.persons, num_parts=len(self._source.label_set), human=human
-        )
+        return make_targets(sample.parts, sample.persons, num_parts=len(self._source.label_set), human=human)
 
 
 def probe_picture(index: int, size_px: int, num_parts: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -13,9 +13,7 @@ from discreet.inference.parser import Parser
 from discreet.training.metrics import Metrics, MetricsAccumulator
 
 
-def evaluate(
-    parser: Parser, source: SampleSource, *, advance: Callable[[], object] = lambda: None
-) -> Metrics:
+def evaluate(parser: Parser, source: SampleSource, *, advance: Callable[[], object] = lambda: None) -> Metrics:
     """Metrics of a parser over a data set.
 
     Args:

@@ -94,7 +94,9 @@ class RunSettings(_Section):
                 continue
             lines.append(f"[{section}]")
             # TOML and JSON write strings, numbers and booleans alike.
-            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None]
+            lines += [
+                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None
+            ]
             lines.append("")
         return "\n".join(lines)
 
