@@ -1,0 +1,132 @@
+"""`discreet parse`: find every person and every part in pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from discreet.cli.output import Output
+    from discreet.inference.parser import Parser
+
+HELP = (
+    "Find every person and every part. Writes NAME.overlay.png to look at and NAME.parts.png, "
+    "whose pixels are part ids, for each picture."
+)
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Pictures, folders of pictures, or quoted patterns."""
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PICTURE", help="a picture, a folder, or a pattern such as '*.jpg'"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--model", default="m2fp-lite", metavar="M", help="a shipped name or a run's folder")
+    parser.add_argument("--opacity", type=float, default=0.5, help="of the colours, 0 to 1")
+    parser.add_argument(
+        "--mask-faces", action=argparse.BooleanOptionalAction, default=False, help="hide faces (not in this version)"
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Parse all pictures; one that cannot be read is reported, and the others are done."""
+    import discreet
+    from discreet.errors import ConfigurationError, PictureError
+
+    if arguments.mask_faces:
+        raise ConfigurationError("--mask-faces needs a face detector, which this version has not; use --no-mask-faces")
+    if not 0 <= arguments.opacity <= 1:
+        raise ConfigurationError(f"--opacity is {arguments.opacity}; 0 to 1 is allowed")
+    pictures = _find(arguments.pictures)
+    parser = discreet.load(arguments.model)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    done: list[dict[str, Any]] = []
+    problems: list[dict[str, str]] = []
+    with output.progress("parse", len(pictures)) as advance:
+        for picture in pictures:
+            try:
+                done.append(_parse(picture, parser, arguments.out, arguments.opacity))
+            except PictureError as problem:
+                problems.append({"picture": str(picture), "what": str(problem)})
+            advance()
+    output.result({"pictures": done, "problems": problems})
+    _show(done, arguments.out, output)
+    for problem in problems:
+        output.error(problem["what"])
+    return 1 if problems else 0
+
+
+def _find(words: Sequence[str]) -> list[Path]:
+    """The pictures that the words name, each once.
+
+    Raises:
+        ConfigurationError: a folder or pattern without pictures, or two pictures whose results would
+            have one name.
+    """
+    import glob
+
+    from discreet.errors import ConfigurationError
+
+    found: dict[Path, None] = {}
+    for word in words:
+        path = Path(word)
+        if path.is_dir():
+            pictures = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES)
+        elif not path.exists() and glob.has_magic(word):
+            pictures = [Path(name) for name in sorted(glob.glob(word, recursive=True)) if Path(name).is_file()]
+        else:
+            pictures = [path]  # one that is not there is reported when it is read
+        if not pictures:
+            raise ConfigurationError(f"{word} holds no picture; name JPEG, PNG or WebP files")
+        found.update(dict.fromkeys(pictures))
+    names: dict[str, Path] = {}
+    for path in found:
+        other = names.setdefault(path.stem.casefold(), path)
+        if other is not path:
+            raise ConfigurationError(
+                f"{other} and {path} would both become {path.stem}.*.png; rename one, or parse them into two folders"
+            )
+    return list(found)
+
+
+def _parse(picture: Path, parser: Parser, out: Path, opacity: float) -> dict[str, Any]:
+    """Parse one picture and write its two files."""
+    import time
+
+    from discreet.inference.image_io import encode_parts_png, encode_png
+
+    started = time.perf_counter()
+    result = parser.parse(picture)
+    milliseconds = round((time.perf_counter() - started) * 1000, 1)
+    _write(out / f"{picture.stem}.overlay.png", encode_png(result.overlay(opacity)))
+    _write(out / f"{picture.stem}.parts.png", encode_parts_png(result.parts, result.labels))
+    return {"picture": str(picture), **result.summary(), "faces": None, "milliseconds": milliseconds}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    import os
+
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    os.replace(unfinished, path)
+
+
+def _show(done: Sequence[dict[str, Any]], out: Path, output: Output) -> None:
+    """A table for people."""
+    rows = [
+        (
+            Path(entry["picture"]).name,
+            f"{entry['width']}×{entry['height']}",
+            len(entry["persons"]),
+            ", ".join(entry["parts"]) or None,
+            f"{entry['milliseconds']:.0f} ms",
+        )
+        for entry in done
+    ]
+    if rows:
+        output.table(f"Parsed into {out}", ("picture", "size", "persons", "parts", "time"), rows)

@@ -1,0 +1,61 @@
+"""`discreet data`: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from discreet.cli.main import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for kind, mode in (("images", "RGB"), ("parts", "L")):
+        (tmp_path / kind).mkdir()
+        for name in ("a", "b"):
+            Image.new(mode, (8, 6), 5 if mode == "L" else (5, 5, 5)).save(tmp_path / kind / f"{name}.png")
+    (tmp_path / "labels.json").write_text('"cihp"')
+    return tmp_path
+
+
+def test_a_sound_set_passes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", f"folder:{folder}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "num_samples": 2,
+        "num_subjects": None,
+        "label_set": "cihp",
+        "problems": [],
+    }
+    assert main(["data", "check", f"folder:{folder}"]) == 0
+    assert "2 pictures, 20 parts (cihp); no problems" in capsys.readouterr().out
+
+
+def test_every_problem_is_listed_and_the_exit_code_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "parts" / "a.png").unlink()
+    (folder / "images" / "b.png").write_bytes(b"\x89PNG")
+    assert main(["data", "check", f"folder:{folder}", "--json"]) == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [Path(problem["file"]).name for problem in problems] == ["a.png", "b.png"]
+    assert main(["data", "check", f"folder:{folder / 'nowhere'}"]) == 1
+    assert "does not exist" in capsys.readouterr().out
+
+
+def test_stats_count_pixels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "stats", f"folder:{folder}", "--json"]) == 0
+    stats = json.loads(capsys.readouterr().out)
+    assert (stats["num_samples"], stats["ignored"], stats["pixels"]["UpperClothes"]) == (2, 0, 96)
+    assert main(["data", "stats", f"folder:{folder}"]) == 0
+    assert "100.00%" in capsys.readouterr().out
+
+
+def test_another_spec_is_one_line_of_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "mhp:somewhere"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "comes in a later version" in captured.err
+    with pytest.raises(SystemExit) as caught:
+        main(["data", "sell", "folder:x"])
+    assert caught.value.code == 2

@@ -1,0 +1,102 @@
+"""`discreet parse` with an untrained network: what it writes, prints and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from discreet.cli.main import main
+from discreet.labels import CIHP
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from discreet.m2fp import build, save_model
+
+    folder = tmp_path_factory.mktemp("model")
+    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=64)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, (height, width) in {"one.jpg": (50, 40), "two.png": (30, 70)}.items():
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_folder_is_parsed(pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["parse", str(pictures), "--out", str(out), "--model", str(model), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["problems"] == []
+    assert [Path(entry["picture"]).name for entry in found["pictures"]] == ["one.jpg", "two.png"]
+    first = found["pictures"][0]
+    assert set(first) == {"picture", "width", "height", "persons", "parts", "faces", "milliseconds"}
+    assert (first["width"], first["height"], first["faces"]) == (40, 50, None)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "one.overlay.png", "one.parts.png", "two.overlay.png", "two.parts.png",
+    ]  # fmt: skip
+    with Image.open(out / "two.parts.png", formats=("PNG",)) as parts:
+        assert (parts.mode, parts.size) == ("P", (70, 30))
+        counts = np.bincount(np.asarray(parts).ravel(), minlength=len(CIHP))
+    shown = found["pictures"][1]["parts"]
+    assert shown == {name: int(count) for name, count in zip(CIHP.names[1:], counts[1:], strict=True) if count}
+
+
+def test_what_cannot_be_read_is_reported_and_the_rest_is_done(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "half.jpg").write_bytes((pictures / "one.jpg").read_bytes()[:300])
+    words = ["parse", f"{pictures}/*.jpg", str(pictures / "gone.png"), "--out", str(tmp_path), "--model", str(model)]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert "half.jpg is truncated or damaged" in captured.err
+    assert "gone.png does not exist" in captured.err
+    assert "one.jpg" in captured.out
+    assert (tmp_path / "one.parts.png").exists()
+    assert not (tmp_path / "half.parts.png").exists()
+
+
+def test_two_pictures_of_one_name_are_refused_before_anything_is_done(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other" / "ONE.png"
+    other.parent.mkdir()
+    other.write_bytes((pictures / "two.png").read_bytes())
+    out = tmp_path / "out"
+    assert main(["parse", str(pictures), str(other), "--out", str(out), "--model", str(model)]) == 1
+    assert "rename one" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["parse", str(other), str(other), "--out", str(out), "--model", str(model)]) == 0, "one, named twice"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--mask-faces"], "--no-mask-faces"),
+        (["--opacity", "1.5"], "0 to 1"),
+        (["--model", "nobody-knows"], "neither a folder"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    words: list[str], message: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["parse", str(pictures / "one.jpg"), "--out", str(out), *words]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_nothing_to_parse_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for word in (str(tmp_path), f"{tmp_path}/*.jpg"):
+        assert main(["parse", word, "--out", str(tmp_path / "out")]) == 1
+        assert "holds no picture" in capsys.readouterr().err

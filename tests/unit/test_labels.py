@@ -1,0 +1,111 @@
+"""Label sets: ids, colours, sides, and what a map between sets loses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from discreet.errors import ConfigurationError, DataError
+from discreet.labels import CIHP, IGNORED, LIP, MAX_LABELS, from_names, label_set, map_between, read_labels
+
+
+@pytest.mark.parametrize("labels", [CIHP, LIP])
+def test_published_sets_have_their_published_ids(labels) -> None:
+    assert len(labels) == len(labels.names) == len(labels.names_zh) == 20
+    places = {0: "Background", 1: "Hat", 5: "UpperClothes", 9: "Pants", 13: "Face", 14: "Left-arm", 19: "Right-shoe"}
+    assert {part: labels.names[part] for part in places} == places
+    assert labels.flip_pairs == ((14, 15), (16, 17), (18, 19))
+    assert len(set(labels.palette)) == 20
+    assert label_set(labels.name) is labels
+
+
+def test_cihp_and_lip_differ_in_one_part() -> None:
+    assert [(a, b) for a, b in zip(CIHP.names, LIP.names, strict=True) if a != b] == [("Torso-skin", "Jumpsuits")]
+
+
+def test_mirrored_parts_swap_sides_and_nothing_else() -> None:
+    table = CIHP.flip_table()
+    assert table[[14, 15, 16, 17, 18, 19]].tolist() == [15, 14, 17, 16, 19, 18]
+    same = np.setdiff1d(np.arange(256), [14, 15, 16, 17, 18, 19])
+    np.testing.assert_array_equal(table[same], same)
+    np.testing.assert_array_equal(table[table], np.arange(256))
+
+
+def test_colours_cover_every_id() -> None:
+    colours = CIHP.colours()
+    assert (colours.shape, colours.dtype) == ((256, 3), np.uint8)
+    assert colours[5].tolist() == [255, 85, 0]
+    assert colours[IGNORED].tolist() == colours[20].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"names": ("background",)},
+        {"names_zh": CIHP.names_zh[:-1]},
+        {"palette": CIHP.palette[:-1]},
+        {"names": (*CIHP.names[:-1], "Hat")},
+        {"flip_pairs": ((14, 15), (15, 16))},
+        {"flip_pairs": ((14, 14),)},
+        {"flip_pairs": ((0, 1),)},
+        {"flip_pairs": ((14, 20),)},
+    ],
+)
+def test_sets_that_make_no_sense_are_refused(wrong: dict[str, tuple]) -> None:
+    with pytest.raises(ConfigurationError, match="cihp"):
+        replace(CIHP, **wrong)
+
+
+def test_maps_go_by_name_and_say_what_they_lose() -> None:
+    there = map_between(LIP, CIHP)
+    assert there.lost == ("Jumpsuits",)
+    assert there.apply(np.array([[0, 10, 13, 255]], np.uint8)).tolist() == [[0, 5, 13, 255]]
+    back = map_between(CIHP, LIP)
+    assert back.lost == ("Torso-skin",)
+    assert back.ids[10] == 0
+    same = map_between(CIHP, CIHP)
+    assert same.lost == ()
+    np.testing.assert_array_equal(same.ids[:20], np.arange(20))
+
+
+def test_a_set_of_ones_own_has_distinct_colours() -> None:
+    own = from_names("own", [f"part {k}" for k in range(MAX_LABELS)])
+    assert len(own) == MAX_LABELS
+    assert own.palette[0] == (0, 0, 0)
+    assert len(set(own.palette)) > 240
+    with pytest.raises(ConfigurationError, match="2 to 254"):
+        from_names("own", [f"part {k}" for k in range(MAX_LABELS + 1)])
+
+
+def test_unknown_names_are_told_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="cihp, lip"):
+        label_set("coco")
+
+
+def test_labels_json_in_its_three_forms(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text('"lip"')
+    assert read_labels(path) is LIP
+    path.write_text(json.dumps(["sky", "left", "right"]))
+    assert read_labels(path).names == ("sky", "left", "right")
+    path.write_text(json.dumps({"names": ["sky", "left", "right"], "flip_pairs": [[1, 2]]}))
+    assert read_labels(path).flip_pairs == ((1, 2),)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "3", '{"names": "sky"}', '["a", 2]', '{"names": ["a", "b"], "flip_pairs": [1]}']
+)
+def test_labels_json_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"labels\.json"):
+        read_labels(path)
+
+
+def test_a_missing_labels_json_says_what_to_write(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="write the name of a label set"):
+        read_labels(tmp_path / "labels.json")
