@@ -17,7 +17,7 @@ from discreet.inference.parser import Parser
 
 # name of a shipped model: SHA-256 of its safetensors file
 _SHIPPED = {
-    "m2fp-lite": "",
+    "m2fp-lite": "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
 }
 
 
