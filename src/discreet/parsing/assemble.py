@@ -23,7 +23,7 @@ from discreet.parsing.results import ParseResult, Person, box_around
 
 HUMAN_THRESHOLD = 0.1  # as published
 DUPLICATE_IOU = 0.5
-# A person who loses more than this share of its mask to surer ones was one of them, seen twice.
+# A person who loses more than this share of its parts to surer ones was one of them, seen twice.
 LARGEST_LOSS = 0.5
 _QUERIES_AT_ONCE = 8  # bounds memory
 
@@ -55,7 +55,9 @@ def assemble(
     probabilities_QC = _probabilities(class_logits_QC, len(labels), human)
     parts, confidence = _parts(probabilities_QC[:, : len(labels)], mask_logits_Qhw, frame)
     if human:
-        owners, human_scores = _owners(probabilities_QC[:, len(labels)], mask_logits_Qhw, frame, human_threshold)
+        owners, human_scores = _owners(
+            probabilities_QC[:, len(labels)], mask_logits_Qhw, frame, human_threshold, figure=parts > 0
+        )
     else:
         owners, human_scores = (parts > 0).astype(np.uint8), [1.0]
     persons = (
@@ -118,9 +120,9 @@ def _masks(mask_logits_Qhw: Map, frame: Frame) -> Map:
 
 
 def _owners(
-    human_probabilities_Q: Map, mask_logits_Qhw: Map, frame: Frame, threshold: float
+    human_probabilities_Q: Map, mask_logits_Qhw: Map, frame: Frame, threshold: float, *, figure: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint16], list[float]]:
-    """Which Human each pixel belongs to, from 1, 0 for none, [H, W]; and how sure each Human is."""
+    """Which Human each pixel of the figure belongs to, from 1, 0 for none, [H, W]; and how sure each Human is."""
     candidates = np.flatnonzero(human_probabilities_Q > threshold)
     masks_Krc = _masks(mask_logits_Qhw[candidates], frame)
     scores_K = human_probabilities_Q[candidates] * _mean_inside(masks_Krc)
@@ -132,8 +134,9 @@ def _owners(
     sizes = [0]
     for number, k in enumerate(kept, start=1):
         mask_HW = resize(masks_Krc[k], frame.height, frame.width)
-        claim_HW = np.where(mask_HW > 0.5, mask_HW * scores_K[k], 0)
-        sizes.append(int((mask_HW > 0.5).sum()))
+        inside_HW = (mask_HW > 0.5) & figure
+        claim_HW = np.where(inside_HW, mask_HW * scores_K[k], 0)
+        sizes.append(int(inside_HW.sum()))
         owners[claim_HW > claims] = number
         np.maximum(claims, claim_HW, out=claims)
     left = np.bincount(owners.ravel(), minlength=len(sizes))

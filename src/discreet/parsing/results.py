@@ -21,7 +21,7 @@ class Person:
     Args:
         score: 0 to 1; the mean of `part_scores`, where those are known.
         box: (x0, y0, x1, y1) in pixels around `mask`; x1 and y1 lie just outside.
-        mask: bool [H, W], the pixels of this person and of nobody else.
+        mask: bool [H, W], the parts of this person and of nobody else.
         parts: part ids, uint8 [H, W]; 0 outside the mask.
         part_scores: by part id: how sure the part is, times how sure the person is.
     """

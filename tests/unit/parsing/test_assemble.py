@@ -115,6 +115,14 @@ def test_a_human_mostly_inside_a_surer_one_is_dropped() -> None:
     assert [person.box for person in persons] == [(0, 0, 4, 6)]
 
 
+def test_a_person_is_its_parts_not_the_background_a_human_covers() -> None:
+    head = box(6, 1, 1, 3, 3)
+    found = queries((0, ~head), (1, head), (HUMAN, box(6, 0, 0, 6, 6)))
+    (person,) = assemble(*found, human=True, labels=LABELS, frame=whole(6)).persons
+    assert person.box == (1, 1, 3, 3)
+    np.testing.assert_array_equal(person.mask, head)
+
+
 def test_a_human_without_parts_is_nobody() -> None:
     anything = box(4, 0, 0, 2, 2)
     result = assemble(*queries((0, ~anything), (HUMAN, anything)), human=True, labels=LABELS, frame=whole(4))
