@@ -1,6 +1,6 @@
 """Draw docs/images/overview.jpg: generated people above, their labels below.
 
-    python tools/make_overview.py docs/images/overview.jpg
+python tools/make_overview.py docs/images/overview.jpg
 """
 
 from __future__ import annotations

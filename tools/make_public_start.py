@@ -22,6 +22,8 @@ from discreet.training.gradients import PlainGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.settings import read_settings
 
+ORIGIN = "backbone: ImageNet photographs, without privacy; then generated people only"
+
 
 def main() -> None:
     """Train and save."""
@@ -55,7 +57,10 @@ def main() -> None:
     gradients = PlainGradients(model, len(units), training.batch_size, training.seed)
     hooks = LoopHooks(before_release=lambda step: None, after_step=tell)
     run_steps(model, loader, gradients, settings, num_steps, arguments.work, hooks)
-    extra = {"data": "backbone: ImageNet photographs, without privacy; then generated people only", "recipe": arguments.recipe.name}
+    extra = {
+        "data": "backbone: ImageNet photographs, without privacy; then generated people only",
+        "recipe": arguments.recipe.name,
+    }
     digest = save_model(
         arguments.out, model, source.label_set, image_size=training.image_size, dtype="float16", extra=extra
     )

@@ -1,6 +1,6 @@
 """Write docs/reference.md: every verb, every option, every setting, as the code has them.
 
-    python tools/make_reference.py > docs/reference.md
+python tools/make_reference.py > docs/reference.md
 """
 
 from __future__ import annotations

@@ -107,12 +107,20 @@ def test_ctrl_c_saves_and_resume_goes_on(run_toml: Path, tmp_path: Path, state: 
     assert "--resume goes on" in said
     assert not (out / "model.safetensors").exists()
 
+    (key_file,) = state.glob("runs/*/run.key")
+    assert key_file.stat().st_mode & 0o077 == 0
+    secret = key_file.read_bytes()[-32:]
+    handed_out = [path for path in out.rglob("*") if path.is_file()]
+    assert handed_out
+    assert not any(secret in path.read_bytes() or secret.hex() in path.read_text("latin-1") for path in handed_out)
+
     other = discreet(*words, "--set", "training.learning_rate=0.1", "--resume", check=False)
     assert other.returncode == 1
     assert "another configuration" in other.stderr
     discreet(*words, "--resume")
     assert json.loads((out / "statement.json").read_text())["mechanism"]["num_steps"] == 12
     assert json.loads((out / "run.json").read_text())["complete"] is True
+    assert not key_file.exists()
     discreet(*words, "--resume")  # a complete run is left as it is
 
 

@@ -41,14 +41,14 @@ _PHOTOGRAPH_SIDE_PX = 640
 _SETTINGS: dict[str, Any] = {
     "model": {"name": "m2fp-lite", "init": START, "trainable": "norms-and-biases"},
     "training": {
-        "epochs": 4,
-        "batch_size": 96,
+        "epochs": 3,
+        "batch_size": 178,
         "micro_batch_size": 8,
         "learning_rate": 1e-3,
         "backbone_learning_rate": 1.0,
         "weight_decay": 0.0,
-        "ema_decay": 0.9,
-        "image_size": 160,
+        "ema_decay": 0.5,
+        "image_size": 144,
         "augmentation": "light",
         "seed": 7,
     },

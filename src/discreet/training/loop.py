@@ -7,12 +7,13 @@ checkpoint with the same key, so it is the same release and is charged once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discreet.m2fp import M2FP, criterion
 from discreet.training.batches import BatchLoader
@@ -101,11 +102,17 @@ def run_steps(
 def accumulate_step(
     model: M2FP, loader: BatchLoader, gradients: StepGradients, step: int, micro_batch_size: int
 ) -> None:
-    """Bring the pictures of one step through the model, a micro-batch at a time."""
-    units = np.sort(gradients.units(step))
-    for start in range(0, len(units), micro_batch_size):
-        batch = loader.load([int(unit) for unit in units[start : start + micro_batch_size]], step)
+    """Bring the pictures of one step through the model, a micro-batch at a time; there may be none."""
+    for units in micro_batches(gradients.units(step), micro_batch_size):
+        batch = loader.load(units, step)
         if batch is None:
             continue
         output = model(batch.images)
         gradients.add(criterion(output, batch.targets, batch.generators, model.criterion_settings))
+
+
+def micro_batches(units: NDArray[np.int64], size: int) -> Iterator[list[int]]:
+    """Every unit of one step's batch exactly once, in ascending order, up to `size` at a time."""
+    ordered = np.sort(units)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size].tolist()

@@ -116,8 +116,30 @@ def contrast(network: nn.Module, probes: Sequence[int]) -> Tensor:
     return losses + (losses.sum() - losses.sum().detach())
 
 
+def value_of_the_others(network: nn.Module, probes: Sequence[int]) -> Tensor:
+    """Gradients agree, losses do not: one that is not a number would take all with it."""
+    losses = per_picture(network, probes)
+    return losses + losses.sum().detach()
+
+
+def turned_round_in_company(network: nn.Module, probes: Sequence[int]) -> Tensor:
+    """Losses and norms agree, gradients do not."""
+    losses = per_picture(network, probes)
+    return losses if len(probes) == 1 else 2 * losses.detach() - losses
+
+
 @pytest.mark.parametrize(
-    "loss", [over_the_batch, class_weights, hard_pixels, shared_points, skip_when_not_finite, contrast]
+    "loss",
+    [
+        value_of_the_others,
+        turned_round_in_company,
+        over_the_batch,
+        class_weights,
+        hard_pixels,
+        shared_points,
+        skip_when_not_finite,
+        contrast,
+    ],
 )
 def test_losses_that_couple_pictures(loss: Callable[[nn.Module, Sequence[int]], Tensor]):
     with pytest.raises(IsolationError, match="depends on the other samples of the batch") as error:

@@ -192,6 +192,12 @@ def test_a_constant_as_long_as_the_batch():
         clipper.accumulate(module(torch.randn(3, 3)))
 
 
+def test_a_layer_norm_over_the_whole_input():
+    norm = nn.LayerNorm((3, 2))
+    with Clipper(norm, 1.0) as clipper, pytest.raises(ClippingError, match="put the sample first"):
+        clipper.accumulate(norm(torch.randn(3, 2)).sum(1))
+
+
 def test_a_picture_without_batch_axis():
     layer = nn.Conv2d(4, 4, 1)
     with Clipper(layer, 1.0) as clipper, pytest.raises(ClippingError, match=r"shape \[4, 2, 2\]"):
