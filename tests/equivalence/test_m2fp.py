@@ -107,7 +107,7 @@ def test_float64(name: str, trainable: str):
     assert_equivalent(model, lambda samples: given.losses(model, samples), 3, tolerance=1e-9, styles=styles)
 
 
-@pytest.mark.parametrize("name", ["m2fp-lite", "m2fp-r50", "m2fp-r101"])
+@pytest.mark.parametrize("name", ["m2fp-lite", "m2fp-r101"])
 def test_float32(name: str):
     model = M2FP(network(name).shape)
     model.load_state_dict(network(name).state_dict())
