@@ -53,7 +53,7 @@ def test_plan_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None
     assert main([*words, "--delta", "1e-5", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["num_steps"] == 201
-    assert found["epsilon"] == pytest.approx(4.846, abs=5e-4)
-    assert found["cross_check"] == pytest.approx(4.856, abs=5e-4)
+    assert found["epsilon"] == pytest.approx(4.846, abs=1e-3)
+    assert found["cross_check"] == pytest.approx(4.856, abs=1e-3)
     assert found["neighbouring_relation"] == "add_or_remove_one"
     assert {"mu", "delta", "noise_multiplier", "sample_rate", "expected_batch_size", "accountant"} <= found.keys()
