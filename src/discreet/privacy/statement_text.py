@@ -59,7 +59,7 @@ def guessable_sentence() -> tuple[str, str]:
 
 def contribution_bound(plan: PrivacyPlan) -> str:
     """How much one unit can weigh."""
-    of_unit = "one image's gradient" if plan.unit == "image" else "the gradient of all of one person's images together"
+    of_unit = "one image's gradient" if plan.unit == "image" else "the gradient of the one image that a person gives"
     how = {
         "flat": "over all parameters together",
         "per_layer": "over all parameters together, shared out among the layers",
@@ -81,5 +81,10 @@ def limits(unit: Unit | None) -> tuple[str, ...]:
         return (
             *general,
             "A person who is on several images is protected image by image, which is less than as a person.",
+        )
+    if unit == "subject":
+        return (
+            *general,
+            "An image belongs to one person only. Others who can be seen on it are not protected as persons by it.",
         )
     return general
