@@ -124,6 +124,18 @@ def test_ctrl_c_saves_and_resume_goes_on(run_toml: Path, tmp_path: Path, state: 
     discreet(*words, "--resume")  # a complete run is left as it is
 
 
+def test_a_run_begun_with_a_test_key_never_becomes_private(
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", run_toml, "--out", out, "--set", "training.epochs=1", "--json"]
+    assert run_verb(*words, "--test-key", "1") == 0
+    capsys.readouterr()
+    assert run_verb(*words, "--resume") == 0
+    assert json.loads(capsys.readouterr().out)["epsilon"] is None
+    assert json.loads((out / "statement.json").read_text())["private"] is False
+
+
 def _break_size(folder: Path) -> None:
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "parts" / "001.png")
 

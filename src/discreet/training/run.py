@@ -133,7 +133,7 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
                 _release(settings, out, around, run, record, ledger, sensitivity)
         if done == run.num_steps:
             _forget(around.state, record.run_id)
-    private = run.plan if around.test_seed is None else None
+        private = run.plan if _is_private(ledger, record.run_id) else None
     return Outcome(
         private.epsilon if private else None,
         private.delta if private else None,
@@ -265,19 +265,24 @@ def _release(
 ) -> None:
     """Close the ledger's entry, then let out weights, metrics and statement."""
     labels = run.source.label_set
-    private = run.plan is not None and around.test_seed is None
+    private = _is_private(ledger, record.run_id)
     head = ledger.finish(record.run_id)
     release_model(out, run.model, labels, settings, private=private)
     release_metrics(out, run.model, labels, settings, ledger, record.run_id, around.progress)
     facts = RunFacts(
         steps_executed=ledger.steps_executed(record.run_id) if run.plan else run.num_steps,
         sensitivity=sensitivity,
-        test_key=around.test_seed is not None,
+        test_key=run.plan is not None and not private,
         config_hash=record.config_hash,
         ledger=head,
     )
     release_statement(out, settings, run.plan, facts, around.init)
     write_record(out, RunRecord(record.run_id, record.config_hash, complete=True))
+
+
+def _is_private(ledger: Ledger, run_id: str) -> bool:
+    """As the ledger has it: a run begun with a test key stays one, however it is resumed."""
+    return any(e.run_id == run_id and e.protected and not e.test_key for e in ledger.entries())
 
 
 def _forget(state: Path, run_id: str) -> None:
