@@ -44,7 +44,7 @@ def main() -> None:
     set_trainable(model, settings.model.trainable)
     units = units_of(source, "image")
     num_steps = num_steps_for(training.epochs, len(units), training.batch_size)
-    augmentation = AugmentSettings.of_strength(training.augmentation, image_size=training.image_size)
+    augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas)
     loader = BatchLoader(source, units, augmentation, model, seed=training.seed)
     arguments.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -62,7 +62,7 @@ def main() -> None:
         "recipe": arguments.recipe.name,
     }
     digest = save_model(
-        arguments.out, model, source.label_set, image_size=training.image_size, dtype="float16", extra=extra
+        arguments.out, model, source.label_set, image_size=training.canvas, dtype="float16", extra=extra
     )
     print(f"{arguments.out}: SHA-256 {digest}")
 

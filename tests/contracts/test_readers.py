@@ -95,6 +95,15 @@ def lip_tree(root: Path) -> Tree:
     )
 
 
+def lip_tree_of_m2fp(root: Path) -> Tree:
+    names = ["124117_202251", "124117_431955", "77_1000"]
+    for index, name in enumerate(names):
+        save(root / "Validation" / "Images" / f"{name}.jpg", picture(index))
+        save(root / "Validation" / "Category_ids" / f"{name}.png", part_map(index))
+    folder = root / "Validation"
+    return Tree(f"lip:{root}@val", folder / f"Images/{names[1]}.jpg", folder / f"Category_ids/{names[1]}.png", None)
+
+
 def folder_tree(root: Path, kind: str, split: str = "") -> Tree:
     folder = root / split if split else root
     for index, name in enumerate(("a", "b", "c")):
@@ -115,6 +124,7 @@ MAKERS: dict[str, Callable[[Path], Tree]] = {
     "cihp-humans": lambda root: cihp_tree(root, "Human_ids"),
     "cihp-instances": lambda root: cihp_tree(root, "Instance_ids"),
     "lip": lip_tree,
+    "lip-m2fp": lip_tree_of_m2fp,
     "folder": lambda root: folder_tree(root, "folder", "val"),
     "people": lambda root: folder_tree(root, "people"),
 }
@@ -123,6 +133,14 @@ MAKERS: dict[str, Callable[[Path], Tree]] = {
 @pytest.fixture(params=sorted(MAKERS))
 def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
     return MAKERS[request.param](tmp_path / "set")
+
+
+@pytest.fixture(params=sorted(set(MAKERS) - {"lip", "lip-m2fp"}))
+def tree_with_persons(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Tree, Path]:
+    """A data set of a format that tells persons apart, and the person map of its picture 1."""
+    tree = MAKERS[request.param](tmp_path / "set")
+    assert tree.persons is not None
+    return tree, tree.persons
 
 
 def source_of(tree: Tree) -> FileSource:
@@ -221,18 +239,16 @@ def test_the_check_does_not_stop_at_the_first_problem(tree: Tree) -> None:
     assert {problem.file for problem in check_source(tree.spec).problems} == expected
 
 
-def test_a_person_map_of_another_size_is_refused(tree: Tree) -> None:
-    if tree.persons is None:
-        pytest.skip("the format has no person maps")
-    save(tree.persons, np.zeros((5, 5), np.uint8))
+def test_a_person_map_of_another_size_is_refused(tree_with_persons: tuple[Tree, Path]) -> None:
+    tree, persons = tree_with_persons
+    save(persons, np.zeros((5, 5), np.uint8))
     with pytest.raises(DataError, match="5×5"):
         source_of(tree)[1]
 
 
-def test_person_ids_beyond_255_are_refused(tree: Tree) -> None:
-    if tree.persons is None:
-        pytest.skip("the format has no person maps")
-    save(tree.persons, np.full(SIZES[1], 7000, np.uint16))
+def test_person_ids_beyond_255_are_refused(tree_with_persons: tuple[Tree, Path]) -> None:
+    tree, persons = tree_with_persons
+    save(persons, np.full(SIZES[1], 7000, np.uint16))
     with pytest.raises(DataError, match=r"holds (id|value) 7000"):
         source_of(tree)[1]
 

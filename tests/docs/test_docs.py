@@ -57,14 +57,17 @@ def test_links_lead_somewhere(name: str) -> None:
     assert not missing
 
 
-def test_the_settings_in_the_readme_are_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", READMES)
+def test_the_settings_in_the_readme_are_accepted(name: str, tmp_path: Path) -> None:
     from discreet.training.settings import read_settings
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```toml\n# RUN.toml\n(.*?)```", text, flags=re.DOTALL)
+    text = (ROOT / name).read_text(encoding="utf-8")
+    private, single_person = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
     path = tmp_path / "RUN.toml"
-    path.write_text(block)
+    path.write_text(private)
     assert read_settings(path).privacy is not None
+    path.write_text(single_person)
+    assert not read_settings(path).model.human
 
 
 def test_every_shipped_asset_has_its_licence_in_the_notice() -> None:

@@ -74,7 +74,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from discreet.m2fp import build, save_model
 
     folder = tmp_path_factory.mktemp("start")
-    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=SIZE_PX)
+    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=(SIZE_PX, SIZE_PX))
     return folder
 
 

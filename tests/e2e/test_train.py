@@ -92,6 +92,33 @@ def test_subjects_are_the_unit_when_asked_for(
     assert statement["mechanism"]["sample_rate"] == 0.5
 
 
+def test_the_single_person_form_of_lip_trains_and_parses(
+    run_toml: Path, tmp_path: Path, pictures: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """20 classes without Human on a canvas that is higher than wide, from a start that knew persons."""
+    for split, name in (("train", "Training"), ("val", "Validation")):
+        shutil.copytree(pictures / split / "images", tmp_path / "lip" / name / "Images")
+        shutil.copytree(pictures / split / "parts", tmp_path / "lip" / name / "Category_ids")
+    out = tmp_path / "run"
+    words = [
+        "data.train=lip:{0}@train", "data.evaluate=lip:{0}@val", "model.form=single-person",
+        "training.image_size=[96, 64]", "training.epochs=1",
+    ]  # fmt: skip
+    overrides = [word for text in words for word in ("--set", text.format(tmp_path / "lip"))]
+    assert run_verb("train", run_toml, "--out", out, *overrides, "--json") == 0
+    described = json.loads((out / "model.json").read_text())
+    architecture = described["architecture"]
+    assert (architecture["num_classes"], architecture["human"]) == (20, False)
+    assert (described["image_size"], described["label_set"]) == ([96, 64], "lip")
+    capsys.readouterr()
+    picture = pictures / "val/images/000.jpg"
+    assert run_verb("parse", picture, "--model", out, "--out", tmp_path / "parsed", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["pictures"]
+    assert len(found["persons"]) <= 1
+    assert run_verb("evaluate", out, "--data", f"lip:{tmp_path / 'lip'}@val", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["miou"] == json.loads((out / "metrics.json").read_text())["miou"]
+
+
 def test_ctrl_c_saves_and_resume_goes_on(run_toml: Path, tmp_path: Path, state: Path, discreet: Discreet) -> None:
     out = tmp_path / "run"
     words = ["train", str(run_toml), "--out", str(out), "--set", "training.checkpoint_every=1"]

@@ -81,7 +81,7 @@ def loader_and_model(tmp_path_factory: pytest.TempPathFactory):
     source = open_spec(f"folder:{write_pictures(tmp_path_factory.mktemp('data'), 8)}")
     model = build("m2fp-lite", 21, seed=0)
     set_trainable(model, "norms-and-biases")
-    settings = AugmentSettings.of_strength("none", image_size=32)
+    settings = AugmentSettings.of_strength("none", (32, 32))
     return BatchLoader(source, units_of(source, "image"), settings, model, seed=0), model
 
 

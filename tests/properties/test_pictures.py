@@ -14,6 +14,7 @@ from discreet.parsing import overlay
 
 sides = st.integers(1, 60)
 seeds = st.integers(0, 2**32 - 1)
+views = st.tuples(st.integers(1, 48), st.integers(1, 48))
 
 
 def sample_of(height: int, width: int, seed: int) -> Sample:
@@ -40,18 +41,19 @@ def test_a_mirror_twice_is_the_picture(height: int, width: int, seed: int) -> No
     np.testing.assert_array_equal(twice.persons, sample.persons)
 
 
-@given(sides, sides, seeds, st.sampled_from(["none", "light", "full"]), st.integers(1, 48))
+@given(sides, sides, seeds, st.sampled_from(["none", "light", "full"]), views, st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_views_hold_no_label_that_their_picture_has_not(
-    height: int, width: int, seed: int, strength: str, image_size: int
+    height: int, width: int, seed: int, strength: str, image_size: tuple[int, int], enlarge: bool
 ) -> None:
     sample = sample_of(height, width, seed)
-    view = augment(sample, np.random.default_rng(seed), AugmentSettings.of_strength(strength, image_size), CIHP)
+    settings = AugmentSettings.of_strength(strength, image_size, enlarge=enlarge)
+    view = augment(sample, np.random.default_rng(seed), settings, CIHP)
     assert view.persons is not None
     assert sample.persons is not None
-    assert view.image.shape == (image_size, image_size, 3)
+    assert view.image.shape == (*image_size, 3)
     assert view.image.dtype == view.parts.dtype == view.persons.dtype == np.uint8
-    assert view.parts.shape == view.persons.shape == (image_size, image_size)
+    assert view.parts.shape == view.persons.shape == image_size
     allowed = set(np.unique(sample.parts)) | set(np.unique(CIHP.flip_table()[sample.parts])) | {IGNORED}
     assert set(np.unique(view.parts)) <= allowed
     assert set(np.unique(view.persons)) <= set(np.unique(sample.persons)) | {0}

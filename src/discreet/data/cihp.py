@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.files import FileSource, PictureFiles, need_folder, pictures_in
+from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, need_folder, pictures_in
 from discreet.data.pictures import read_ids, read_wide_ids
 from discreet.errors import DataError
 from discreet.labels import CIHP
 
-SPLIT_FOLDERS = {"train": "Training", "val": "Validation"}
 _LAYOUT = "{Training,Validation}/{Images,Category_ids,Human_ids} as published"
 
 

@@ -18,6 +18,8 @@ from discreet.errors import DataError
 from discreet.labels import IGNORED, LabelSet
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+# Where data sets published for multi-person parsing keep their splits.
+SPLIT_FOLDERS = {"train": "Training", "val": "Validation"}
 
 
 @dataclass(frozen=True)

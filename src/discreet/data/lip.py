@@ -1,4 +1,5 @@
-"""LIP in the layout of SCHP: train_images/, train_segmentations/, train_id.txt, and the same for val.
+"""LIP in the layout of SCHP, with train_images/, train_segmentations/ and train_id.txt, or in that of M2FP,
+with Training/{Images,Category_ids}; and the same for val.
 
 Pictures are crops of one person named PHOTO_ANNOTATION.jpg. Several crops can show one photograph,
 so the photograph is their subject: whoever protects subjects protects all crops of it together.
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from discreet.data.files import FileSource, PictureFiles, need_folder
+from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, need_folder, pictures_in
 from discreet.data.samples import Problem
 from discreet.errors import ConfigurationError, DataError
 from discreet.labels import LIP
 
-_LAYOUT = "{train,val}_images/, {train,val}_segmentations/ and {train,val}_id.txt"
+_LAYOUT = "{train,val}_images/, {train,val}_segmentations/ and {train,val}_id.txt, or {Training,Validation}/"
 
 
 def open_lip(root: Path, split: str | None, spec: str) -> FileSource:
@@ -31,21 +32,34 @@ def open_lip(root: Path, split: str | None, spec: str) -> FileSource:
     if split is None:
         raise ConfigurationError(f"data {spec!r} names no split; write lip:{root}@train or lip:{root}@val")
     need_folder(root, spec, _LAYOUT)
+    folder = root / SPLIT_FOLDERS[split]
+    pictures, parts, problems = _all_in(folder, spec) if folder.is_dir() else _listed_in(root, split, spec)
+    files = [
+        PictureFiles(name, picture, parts / f"{name}.png", subject=name.partition("_")[0])
+        for name, picture in pictures.items()
+    ]
+    return FileSource(spec, LIP, files, problems=problems)
+
+
+def _all_in(folder: Path, spec: str) -> tuple[dict[str, Path], Path, list[Problem]]:
+    """M2FP's layout: pictures by name, the folder of their parts, problems."""
+    pictures, problems = pictures_in(need_folder(folder / "Images", spec, _LAYOUT))
+    return pictures, need_folder(folder / "Category_ids", spec, _LAYOUT), problems
+
+
+def _listed_in(root: Path, split: str, spec: str) -> tuple[dict[str, Path], Path, list[Problem]]:
+    """SCHP's layout: pictures by name, the folder of their parts, problems."""
     images = need_folder(root / f"{split}_images", spec, _LAYOUT)
     parts = need_folder(root / f"{split}_segmentations", spec, _LAYOUT)
     listing = root / f"{split}_id.txt"
     names, problems = _listed(listing)
-    files = [
-        PictureFiles(name, images / f"{name}.jpg", parts / f"{name}.png", subject=name.partition("_")[0])
-        for name in names
-    ]
     listed = set(names)
     problems += [
         Problem(str(path), f"is not listed in {listing.name} and is not read; list it, or remove it")
         for path in sorted(images.glob("*.jpg"))
         if path.stem not in listed
     ]
-    return FileSource(spec, LIP, files, problems=problems)
+    return {name: images / f"{name}.jpg" for name in names}, parts, problems
 
 
 def _listed(listing: Path) -> tuple[list[str], list[Problem]]:

@@ -28,7 +28,8 @@ class AugmentSettings:
     """How views differ from their picture. *Public*
 
     Args:
-        image_size: side of the square view, in pixels.
+        image_size: height and width of the view, in pixels.
+        enlarge: whether smaller pictures grow to fit the view, before `scale`.
         scale: smallest and largest size relative to the whole picture fitting the view.
         rotation_deg: largest rotation either way.
         flip: whether half of the views are mirrored, left and right parts swapped.
@@ -40,7 +41,8 @@ class AugmentSettings:
         ConfigurationError: a size or scale is not positive, or a strength is out of range.
     """
 
-    image_size: int
+    image_size: tuple[int, int]
+    enlarge: bool = True
     scale: tuple[float, float] = (1.0, 1.0)
     rotation_deg: float = 0.0
     flip: bool = False
@@ -53,7 +55,7 @@ class AugmentSettings:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        if self.image_size < 1 or not 0 < low <= high:
+        if min(self.image_size) < 1 or not 0 < low <= high:
             raise ConfigurationError(
                 f"image_size {self.image_size} and scale {self.scale} must be positive, the smaller scale first"
             )
@@ -62,9 +64,9 @@ class AugmentSettings:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; 0 to 1 is allowed")
 
     @classmethod
-    def of_strength(cls, strength: str, image_size: int) -> AugmentSettings:
+    def of_strength(cls, strength: str, image_size: tuple[int, int], *, enlarge: bool = True) -> AugmentSettings:
         """ "none" fits the picture into the view; "light" flips and shifts; "full" also changes scale and light."""
-        plain = cls(image_size)
+        plain = cls(image_size, enlarge)
         light = replace(plain, scale=(0.8, 1.4), rotation_deg=10.0, flip=True, brightness=0.15, contrast=0.15)
         full = replace(
             light, scale=(0.5, 2.0), rotation_deg=25.0, brightness=0.35, contrast=0.35, colour=0.15, grey=0.1,
@@ -77,7 +79,7 @@ class AugmentSettings:
 
 
 def augment(sample: Sample, rng: np.random.Generator, settings: AugmentSettings, label_set: LabelSet) -> Sample:
-    """A square view of a sample.
+    """A view of a sample.
 
     Args:
         sample: *SENSITIVE*
@@ -86,7 +88,7 @@ def augment(sample: Sample, rng: np.random.Generator, settings: AugmentSettings,
         label_set: knows which parts swap when a view is mirrored.
 
     Returns:
-        image, parts and persons of image_size × image_size; outside the picture parts are 255 and persons 0.
+        image, parts and persons of image_size; outside the picture parts are 255 and persons 0.
     """
     if settings.flip and rng.random() < 0.5:
         sample = flip(sample, label_set)
@@ -110,14 +112,15 @@ def flip(sample: Sample, label_set: LabelSet) -> Sample:
 
 def _affine(width: int, height: int, rng: np.random.Generator, settings: AugmentSettings) -> tuple[float, ...]:
     """Coefficients that take a point of the view to one of the picture."""
-    size = settings.image_size
+    view_height, view_width = settings.image_size
+    fitting = min(view_width / width, view_height / height)
     low, high = (math.log(bound) for bound in settings.scale)
-    zoom = size / max(width, height) * math.exp(rng.uniform(low, high))
+    zoom = (fitting if settings.enlarge else min(fitting, 1.0)) * math.exp(rng.uniform(low, high))
     angle = math.radians(rng.uniform(-settings.rotation_deg, settings.rotation_deg))
     # The view may slide as far as the picture still fills it, or the picture still lies within it.
-    room = np.abs(np.array([width, height]) * zoom - size) / 2
+    room = np.abs(np.array([width, height]) * zoom - (view_width, view_height)) / 2
     slide_x, slide_y = rng.uniform(-1, 1, 2) * (room if settings.scale != (1.0, 1.0) else 0.0)
-    centre_x, centre_y = size / 2 + slide_x, size / 2 + slide_y
+    centre_x, centre_y = view_width / 2 + slide_x, view_height / 2 + slide_y
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
     return (
         cosine, sine, width / 2 - cosine * centre_x - sine * centre_y,
@@ -125,7 +128,9 @@ def _affine(width: int, height: int, rng: np.random.Generator, settings: Augment
     )  # fmt: skip
 
 
-def _warp(array: Picture, coefficients: tuple[float, ...], size: int, fill: int | tuple[int, int, int]) -> Picture:
+def _warp(
+    array: Picture, coefficients: tuple[float, ...], size: tuple[int, int], fill: int | tuple[int, int, int]
+) -> Picture:
     """Apply the affine map: smoothly to a picture, by the nearest pixel to a map of ids."""
     picture = Image.fromarray(array)
     smooth = array.ndim == 3
@@ -135,7 +140,7 @@ def _warp(array: Picture, coefficients: tuple[float, ...], size: int, fill: int 
         picture = picture.reduce(shrink)
         coefficients = tuple(value / shrink for value in coefficients)
     resampling = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    warped = picture.transform((size, size), Image.Transform.AFFINE, coefficients, resampling, fillcolor=fill)
+    warped = picture.transform(size[::-1], Image.Transform.AFFINE, coefficients, resampling, fillcolor=fill)
     return np.array(warped)
 
 

@@ -31,8 +31,9 @@ class Parser:
         backend: runs the network.
         labels: what its first classes mean.
         human: whether whole persons are among its classes.
-        image_size: side of its square canvas, or (height, width), in pixels.
-        enlarge: whether smaller pictures grow to fill the canvas.
+        image_size: (height, width) of its canvas, in pixels.
+        enlarge: whether smaller pictures grow to fill the canvas; by default not in the single-person form,
+            as published.
     """
 
     def __init__(
@@ -40,15 +41,15 @@ class Parser:
         backend: Backend,
         labels: LabelSet,
         human: bool,
-        image_size: int | tuple[int, int],
+        image_size: tuple[int, int],
         *,
-        enlarge: bool = True,
+        enlarge: bool | None = None,
     ) -> None:
         self.labels = labels
         self.human = human
-        self.canvas = (image_size, image_size) if isinstance(image_size, int) else image_size
+        self.canvas = image_size
         self._backend = backend
-        self._enlarge = enlarge
+        self._enlarge = human if enlarge is None else enlarge
 
     def parse(
         self, picture: NDArray[np.uint8] | str | Path | bytes, *, human_threshold: float = HUMAN_THRESHOLD

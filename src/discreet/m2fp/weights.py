@@ -30,13 +30,13 @@ class ModelInfo:
 
     Args:
         labels: of the parts it finds.
-        image_size: side of the square pictures it was trained on, in pixels.
+        image_size: height and width of the pictures it was trained on, in pixels.
         sha256: of the weights file.
         extra: whatever else was saved with it.
     """
 
     labels: LabelSet
-    image_size: int
+    image_size: tuple[int, int]
     sha256: str
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -46,7 +46,7 @@ def save_model(
     model: M2FP,
     labels: LabelSet,
     *,
-    image_size: int,
+    image_size: tuple[int, int],
     dtype: Literal["float32", "float16"] = "float32",
     extra: Mapping[str, Any] | None = None,
 ) -> str:
@@ -56,7 +56,7 @@ def save_model(
         folder: created if missing.
         model: its whole state is written.
         labels: of the data it was trained on. *Public*
-        image_size: in pixels. *Public*
+        image_size: height and width, in pixels. *Public*
         dtype: float16 halves the file; loading widens it to float32 again.
         extra: for the JSON file. *Public*
 
@@ -72,7 +72,7 @@ def save_model(
     digest = hashlib.sha256(data).hexdigest()
     description = {
         **_describe(model, labels),
-        "image_size": image_size,
+        "image_size": list(image_size),
         "dtype": dtype,
         "sha256": digest,
         "extra": dict(extra or {}),
@@ -103,7 +103,10 @@ def load_model(folder: Path) -> tuple[M2FP, ModelInfo]:
         )
     try:
         info = ModelInfo(
-            _read_label_set(description["label_set"]), int(description["image_size"]), digest, description["extra"]
+            _read_label_set(description["label_set"]),
+            _read_size(description["image_size"]),
+            digest,
+            description["extra"],
         )
         model = M2FP(Architecture.from_dict(description["architecture"]))
         state = {key: _widen(value) for key, value in safetensors.torch.load(data).items()}
@@ -155,6 +158,12 @@ def _describe_labels(labels: LabelSet) -> str | dict[str, Any]:
         "palette": labels.palette,
         "flip_pairs": labels.flip_pairs,
     }
+
+
+def _read_size(described: int | list[int]) -> tuple[int, int]:
+    """Height and width; the side of a square counts as both."""
+    height, width = (described, described) if isinstance(described, int) else described
+    return int(height), int(width)
 
 
 def _read_label_set(described: str | dict[str, Any]) -> LabelSet:

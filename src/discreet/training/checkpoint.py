@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from discreet.errors import CheckpointError
+from discreet.privacy.secret_files import sync_folder
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
     temporary.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_checkpoint(path: Path, config_hash: str) -> Checkpoint | None:
@@ -95,12 +96,3 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         position, _, field = key.partition("/")
         state.setdefault(int(position), {})[field] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -31,7 +31,7 @@ Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 def release_model(out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool) -> None:
     """Write the weights and their description."""
     extra = {"private": private, "config_hash": settings.digest(), "init": Path(settings.model.init or "none").name}
-    save_model(out, model, labels, image_size=settings.training.image_size, extra=extra)
+    save_model(out, model, labels, image_size=settings.training.canvas, extra=extra)
 
 
 def release_statement(
@@ -54,7 +54,7 @@ def release_metrics(
         return
     source = open_spec(settings.data.evaluate)
     ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec, run_id=run_id)
-    parser = Parser(TorchBackend(model), labels=labels, human=model.human, image_size=settings.training.image_size)
+    parser = Parser(TorchBackend(model), labels=labels, human=model.human, image_size=settings.training.canvas)
     with bar("evaluate", len(source)) as advance:
         metrics = evaluate(parser, source, advance=advance)
     write_text(out / METRICS_FILE, json.dumps(metrics.to_json(), indent=1, ensure_ascii=False) + "\n")

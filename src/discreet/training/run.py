@@ -233,7 +233,7 @@ def _take_steps(
     """Run the loop; returns how many steps are done, and the sensitivity that the noise covered."""
     folder = private_folder(around.state, record.run_id)
     training = settings.training
-    augmentation = AugmentSettings.of_strength(training.augmentation, image_size=training.image_size)
+    augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas, enlarge=settings.model.human)
     loader = BatchLoader(run.source, run.units, augmentation, run.model, seed=training.seed)
     gradients: StepGradients
     if run.plan is None or key is None:

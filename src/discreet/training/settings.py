@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from discreet.errors import ConfigurationError
 
@@ -34,8 +34,14 @@ class ModelSettings(_Section):
     """Which network, from which public start, and what of it trains."""
 
     name: Literal["m2fp-lite", "m2fp-r50", "m2fp-r101"] = "m2fp-lite"
+    form: Literal["multi-person", "single-person"] = "multi-person"
     init: str | None = "m2fp-lite"
     trainable: Literal["all", "decoder", "norms-and-biases"] = "all"
+
+    @property
+    def human(self) -> bool:
+        """Whether whole persons are a class. The single-person form has none, and never enlarges a picture."""
+        return self.form == "multi-person"
 
 
 class PrivacySettings(_Section):
@@ -66,11 +72,24 @@ class TrainingSettings(_Section):
     weight_decay: float = Field(default=0.05, ge=0, allow_inf_nan=False)
     warmup_steps: int = Field(default=0, ge=0)
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
-    image_size: int = Field(default=256, ge=32, le=2048)
+    image_size: int | tuple[int, int] = 256  # a square, or [height, width]
     augmentation: Literal["full", "light", "none"] = "full"
     seed: int = Field(default=7, ge=0)  # of augmentation and initialisation only; noise and sampling have their own key
     checkpoint_every: int = Field(default=20, ge=1)  # steps
     threads: int | None = Field(default=None, ge=1)
+
+    @field_validator("image_size", mode="before")
+    @classmethod
+    def _one_or_two_sides(cls, given: object) -> object:
+        sides = given if isinstance(given, list | tuple) else [given] * 2
+        if len(sides) != 2 or not all(isinstance(side, int) and 32 <= side <= 2048 for side in sides):
+            raise ValueError("give the side of a square, or [height, width], each from 32 to 2048 pixels")
+        return given
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Height and width of what the network sees, in pixels."""
+        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
 
 
 class RunSettings(_Section):

@@ -9,7 +9,7 @@ from discreet.labels import LabelSet
 from discreet.m2fp import M2FP, build, load_model, set_trainable
 from discreet.training.settings import RunSettings
 
-# Whose shape follows the number of parts: fresh where the start knew other parts.
+# Whose shape follows the classes: fresh where the start told other ones apart.
 _CLASS_HEAD = "query_decoder.class_embed"
 
 
@@ -25,13 +25,14 @@ def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -
         WeightsError: the start is another network than the settings name.
     """
     name, seed = settings.model.name, settings.training.seed
-    model = build(name, len(labels) + 1, seed=seed)
+    human = settings.model.human
+    model = build(name, len(labels) + human, human=human, seed=seed)
     if init is not None:
         start, info = load_model(init)
         if start.name != name:
             raise WeightsError(f"{init} holds {start.name}, the settings name {name}; set model.name = {start.name!r}")
         weights = start.state_dict()
-        if info.labels.names != labels.names:
+        if info.labels.names != labels.names or start.human != human:
             fresh = model.state_dict()
             weights = {key: fresh[key] if key.startswith(_CLASS_HEAD) else value for key, value in weights.items()}
         model.load_state_dict(weights)

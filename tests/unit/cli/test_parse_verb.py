@@ -18,7 +18,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from discreet.m2fp import build, save_model
 
     folder = tmp_path_factory.mktemp("model")
-    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=64)
+    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=(64, 64))
     return folder
 
 

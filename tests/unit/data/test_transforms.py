@@ -27,7 +27,7 @@ def sample_of(height: int, width: int) -> Sample:
 
 
 def test_without_augmentation_the_picture_is_fitted_centred_and_padded() -> None:
-    view = augment(sample_of(40, 80), np.random.default_rng(0), AugmentSettings(64), CIHP)
+    view = augment(sample_of(40, 80), np.random.default_rng(0), AugmentSettings((64, 64)), CIHP)
     assert view.image.shape == (64, 64, 3)
     assert (view.name, view.subject) == ("x", "anna")
     assert view.persons is not None
@@ -40,9 +40,22 @@ def test_without_augmentation_the_picture_is_fitted_centred_and_padded() -> None
     assert IGNORED not in view.parts[16:48]
 
 
+def test_a_view_need_not_be_square_and_small_pictures_grow_only_where_told() -> None:
+    sample = sample_of(40, 80)
+    grown = augment(sample, np.random.default_rng(0), AugmentSettings((100, 160)), CIHP)
+    assert grown.image.shape == (100, 160, 3)
+    assert IGNORED not in grown.parts[10:90]
+    assert set(grown.parts[9]) == {IGNORED}
+    kept = augment(sample, np.random.default_rng(0), AugmentSettings((100, 160), enlarge=False), CIHP)
+    np.testing.assert_array_equal(kept.parts[30:70, 40:120], sample.parts)
+    assert (kept.parts != IGNORED).sum() == sample.parts.size
+    shrunk = augment(sample, np.random.default_rng(0), AugmentSettings((20, 40), enlarge=False), CIHP)
+    assert IGNORED not in shrunk.parts
+
+
 def test_a_square_picture_of_the_views_size_is_unchanged() -> None:
     sample = sample_of(48, 48)
-    view = augment(sample, np.random.default_rng(0), AugmentSettings(48), CIHP)
+    view = augment(sample, np.random.default_rng(0), AugmentSettings((48, 48)), CIHP)
     np.testing.assert_array_equal(view.image, sample.image)
     np.testing.assert_array_equal(view.parts, sample.parts)
 
@@ -56,7 +69,7 @@ def test_a_mirror_swaps_sides_and_keeps_persons() -> None:
 
 
 def test_labels_move_with_their_pixels() -> None:
-    settings = AugmentSettings(96, scale=(0.5, 2.0), rotation_deg=40.0)
+    settings = AugmentSettings((96, 96), scale=(0.5, 2.0), rotation_deg=40.0)
     for seed in range(8):
         view = augment(sample_of(70, 90), np.random.default_rng(seed), settings, CIHP)
         assert view.persons is not None
@@ -68,7 +81,7 @@ def test_labels_move_with_their_pixels() -> None:
 
 
 def test_flips_come_for_half_of_the_generators() -> None:
-    settings = AugmentSettings(16, flip=True)
+    settings = AugmentSettings((16, 16), flip=True)
     sample = sample_of(16, 16)
     views = [augment(sample, np.random.default_rng(k), settings, CIHP) for k in range(200)]
     flipped = [view.persons is not None and view.persons[8, 4] == 2 for view in views]
@@ -77,7 +90,7 @@ def test_flips_come_for_half_of_the_generators() -> None:
 
 
 def test_one_generator_one_view_whatever_else_is_drawn() -> None:
-    settings = AugmentSettings.of_strength("full", 32)
+    settings = AugmentSettings.of_strength("full", (32, 32))
     first = augment(sample_of(40, 30), np.random.default_rng(5), settings, CIHP)
     augment(sample_of(99, 30), np.random.default_rng(6), settings, CIHP)
     again = augment(sample_of(40, 30), np.random.default_rng(5), settings, CIHP)
@@ -88,7 +101,7 @@ def test_one_generator_one_view_whatever_else_is_drawn() -> None:
 
 
 def test_light_changes_no_label_and_nothing_where_it_is_off() -> None:
-    plain = AugmentSettings(32)
+    plain = AugmentSettings((32, 32))
     lit = replace(plain, brightness=0.5, contrast=0.5, colour=0.3, grey=0.5, blur=0.5, noise=20.0)
     sample = replace(sample_of(32, 32), image=np.full((32, 32, 3), 99, np.uint8))
     np.testing.assert_array_equal(augment(sample, np.random.default_rng(0), plain, CIHP).image, sample.image)
@@ -103,21 +116,25 @@ def test_a_much_larger_picture_is_averaged_not_sampled() -> None:
     checks = (np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)
     image = np.repeat(checks[..., None], 3, 2)
     sample = Sample("x", image, np.zeros((512, 512), np.uint8), None, None)
-    view = augment(sample, np.random.default_rng(0), AugmentSettings(32), CIHP)
+    view = augment(sample, np.random.default_rng(0), AugmentSettings((32, 32)), CIHP)
     assert view.persons is None
     assert np.abs(view.image.astype(int) - 127).max() <= 2
 
 
 @pytest.mark.parametrize(
-    "settings", [{"image_size": 0}, {"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}, {"blur": 1.5}, {"contrast": -0.1}]
+    "settings",
+    [{"image_size": (32, 0)}, {"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}, {"blur": 1.5}, {"contrast": -0.1}],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
-        AugmentSettings(**{"image_size": 32, **settings})  # type: ignore[arg-type]
+        AugmentSettings(**{"image_size": (32, 32), **settings})  # type: ignore[arg-type]
 
 
 def test_strengths_are_named() -> None:
-    assert AugmentSettings.of_strength("none", 64) == AugmentSettings(64)
-    assert AugmentSettings.of_strength("full", 64).rotation_deg > AugmentSettings.of_strength("light", 64).rotation_deg
+    assert AugmentSettings.of_strength("none", (64, 64)) == AugmentSettings((64, 64))
+    assert (
+        AugmentSettings.of_strength("full", (64, 64)).rotation_deg
+        > AugmentSettings.of_strength("light", (64, 64)).rotation_deg
+    )
     with pytest.raises(ConfigurationError, match="choose none, light or full"):
-        AugmentSettings.of_strength("strong", 64)
+        AugmentSettings.of_strength("strong", (64, 64))

@@ -41,8 +41,8 @@ def picture_of(height: int, width: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (200, 120), (90, 260), (31, 47)])
-@pytest.mark.parametrize("canvas", [128, (128, 96)])
-def test_parts_lie_where_they_were_seen(height: int, width: int, canvas: int | tuple[int, int]) -> None:
+@pytest.mark.parametrize("canvas", [(128, 128), (128, 96)])
+def test_parts_lie_where_they_were_seen(height: int, width: int, canvas: tuple[int, int]) -> None:
     image = picture_of(height, width)
     result = Parser(find_colours, LABELS, True, canvas).parse(image)
     expected = (image[..., 0] > 200).astype(np.uint8) + 2 * (image[..., 1] > 200).astype(np.uint8)
@@ -57,7 +57,7 @@ def test_parts_lie_where_they_were_seen(height: int, width: int, canvas: int | t
 def test_arrays_files_and_bytes_give_the_same(tmp_path: Path) -> None:
     image = picture_of(40, 50)
     (tmp_path / "a.png").write_bytes(encode_png(image))
-    parser = Parser(find_colours, LABELS, True, 64)
+    parser = Parser(find_colours, LABELS, True, (64, 64))
     for picture in (tmp_path / "a.png", str(tmp_path / "a.png"), encode_png(image)):
         np.testing.assert_array_equal(parser.parse(picture).parts, parser.parse(image).parts)
 
@@ -68,7 +68,7 @@ def test_arrays_files_and_bytes_give_the_same(tmp_path: Path) -> None:
 )
 def test_arrays_that_are_no_pictures_are_refused(image: NDArray[np.uint8]) -> None:
     with pytest.raises(PictureError, match=r"uint8 \[H, W, 3\]"):
-        Parser(find_colours, LABELS, True, 64).parse(image)
+        Parser(find_colours, LABELS, True, (64, 64)).parse(image)
 
 
 def test_small_pictures_are_not_enlarged_where_the_network_never_saw_that() -> None:
@@ -81,15 +81,31 @@ def test_small_pictures_are_not_enlarged_where_the_network_never_saw_that() -> N
     assert canvas[300, 383].tolist() == list(PADDING_RGB)
 
 
-def test_training_and_parsing_show_a_network_the_same() -> None:
+def test_the_single_person_form_enlarges_nothing_and_the_other_does() -> None:
+    seen: list[NDArray[np.uint8]] = []
+
+    def look(image: NDArray[np.uint8]) -> tuple[Map, Map]:
+        seen.append(image)
+        return np.zeros((1, 4 if len(seen) == 1 else 5), np.float32), np.zeros((1, 16, 12), np.float32)
+
+    white = np.full((20, 30, 3), 255, np.uint8)
+    for human in (False, True):
+        Parser(look, LABELS, human, (64, 48)).parse(white)
+    single, multi = ((image == 255).all(2) for image in seen)
+    assert single.sum() == 20 * 30
+    assert multi.sum() == 32 * 48
+
+
+@pytest.mark.parametrize(("canvas", "enlarge"), [((48, 48), True), ((48, 40), True), ((128, 96), False)])
+def test_training_and_parsing_show_a_network_the_same(canvas: tuple[int, int], enlarge: bool) -> None:
     """Same place, same padding, nearly the same pixels as a training view without augmentation."""
     image = np.repeat(np.add.outer(np.arange(90) * 2, np.arange(60))[..., None], 3, 2).astype(np.uint8)
     view = augment(
         Sample("x", image, np.zeros((90, 60), np.uint8), None, None),
         np.random.default_rng(0),
-        AugmentSettings(48),
+        AugmentSettings(canvas, enlarge),
         LABELS,
     )
-    canvas = Letterbox.fit(90, 60, (48, 48)).apply(image)
+    shown = Letterbox.fit(90, 60, canvas, enlarge=enlarge).apply(image)
     assert TRAINING_PADDING_RGB == PADDING_RGB
-    assert np.abs(view.image.astype(int) - canvas).mean() < 1.5
+    assert np.abs(view.image.astype(int) - shown).mean() < 1.5

@@ -17,17 +17,17 @@ def model() -> M2FP:
 
 
 def test_there_and_back(model: M2FP, tmp_path):
-    digest = save_model(tmp_path / "new" / "folder", model, LABELS, image_size=96, extra={"note": "α"})
+    digest = save_model(tmp_path / "new" / "folder", model, LABELS, image_size=(96, 96), extra={"note": "α"})
     loaded, info = load_model(tmp_path / "new" / "folder")
     assert loaded.shape == model.shape
     assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
-    assert (info.labels, info.image_size, info.sha256, info.extra) == (LABELS, 96, digest, {"note": "α"})
+    assert (info.labels, info.image_size, info.sha256, info.extra) == (LABELS, (96, 96), digest, {"note": "α"})
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["model.json", "model.safetensors"]
 
 
 @pytest.mark.parametrize(("labels", "num_classes", "human"), [(CIHP, 21, True), (LIP, 20, False)])
 def test_known_labels_are_kept_by_name(labels: LabelSet, num_classes: int, human: bool, tmp_path):
-    save_model(tmp_path, build("m2fp-lite", num_classes, human=human, seed=0), labels, image_size=64)
+    save_model(tmp_path, build("m2fp-lite", num_classes, human=human, seed=0), labels, image_size=(64, 64))
     description = json.loads((tmp_path / "model.json").read_text())
     assert description["label_set"] == labels.name
     assert description["normalisation"] == {"mean": [127.0] * 3, "std": [128.0] * 3}
@@ -36,7 +36,7 @@ def test_known_labels_are_kept_by_name(labels: LabelSet, num_classes: int, human
 
 
 def test_half_precision_is_widened(model: M2FP, tmp_path):
-    save_model(tmp_path, model, LABELS, image_size=96, dtype="float16")
+    save_model(tmp_path, model, LABELS, image_size=(96, 96), dtype="float16")
     assert (tmp_path / "model.safetensors").stat().st_size < 2.2 * sum(p.numel() for p in model.parameters())
     loaded, _ = load_model(tmp_path)
     for key, value in model.state_dict().items():
@@ -50,17 +50,17 @@ def test_half_precision_refuses_what_does_not_fit(tmp_path):
     with torch.no_grad():
         large.query_decoder.class_embed.bias.fill_(1e6)
     with pytest.raises(WeightsError, match=r"class_embed.bias holds numbers beyond the range of float16"):
-        save_model(tmp_path, large, LABELS, image_size=96, dtype="float16")
+        save_model(tmp_path, large, LABELS, image_size=(96, 96), dtype="float16")
     assert not list(tmp_path.iterdir())
 
 
 def test_labels_must_fit(model: M2FP, tmp_path):
     with pytest.raises(WeightsError, match="'cihp' has 20 parts, the model 5"):
-        save_model(tmp_path, model, CIHP, image_size=96)
+        save_model(tmp_path, model, CIHP, image_size=(96, 96))
 
 
 def test_changed_weights_are_refused(model: M2FP, tmp_path):
-    save_model(tmp_path, model, LABELS, image_size=96)
+    save_model(tmp_path, model, LABELS, image_size=(96, 96))
     path = tmp_path / "model.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -80,7 +80,7 @@ def test_changed_weights_are_refused(model: M2FP, tmp_path):
     ],
 )
 def test_other_descriptions_are_refused(model: M2FP, tmp_path, change: dict, message: str):
-    save_model(tmp_path, model, LABELS, image_size=96)
+    save_model(tmp_path, model, LABELS, image_size=(96, 96))
     path = tmp_path / "model.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(WeightsError, match=message):
@@ -88,7 +88,7 @@ def test_other_descriptions_are_refused(model: M2FP, tmp_path, change: dict, mes
 
 
 def test_weights_of_another_network_are_refused(model: M2FP, tmp_path):
-    save_model(tmp_path, model, LABELS, image_size=96)
+    save_model(tmp_path, model, LABELS, image_size=(96, 96))
     path = tmp_path / "model.json"
     description = json.loads(path.read_text())
     description["architecture"]["num_queries"] += 1
@@ -101,7 +101,7 @@ def test_weights_of_another_network_are_refused(model: M2FP, tmp_path):
 def test_missing_and_broken_files(model: M2FP, tmp_path):
     with pytest.raises(WeightsError, match="is missing; give the folder of a saved model"):
         load_model(tmp_path)
-    save_model(tmp_path, model, LABELS, image_size=96)
+    save_model(tmp_path, model, LABELS, image_size=(96, 96))
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match="copy the whole folder"):
         load_model(tmp_path)

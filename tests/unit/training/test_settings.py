@@ -41,6 +41,15 @@ def test_overrides_are_read_as_toml_and_bare_words_as_text(run_toml: Path) -> No
     assert settings.data.evaluate == "folder:x@val"
 
 
+def test_a_view_is_a_square_or_height_and_width(run_toml: Path, tmp_path: Path) -> None:
+    assert read_settings(run_toml, ["training.image_size=96"]).training.canvas == (96, 96)
+    settings = read_settings(run_toml, ["training.image_size=[512, 384]", "model.form=single-person"])
+    assert (settings.training.canvas, settings.model.human) == ((512, 384), False)
+    again = tmp_path / "again.toml"
+    again.write_text(settings.to_toml())
+    assert read_settings(again) == settings
+
+
 def test_every_setting_changes_the_hash(run_toml: Path) -> None:
     plain = read_settings(run_toml)
     assert read_settings(run_toml, ["training.seed=8"]).digest() != plain.digest()
@@ -67,6 +76,10 @@ def test_no_private_drops_the_section_and_private_demands_it(run_toml: Path) -> 
         ("privacy.noise_multiplier=1.0", "either epsilon or noise_multiplier"),
         ("privacy.delta=1.5", "less than 1"),
         ("training.batch_size=0", "greater than or equal to 1"),
+        ("training.image_size=16", "each from 32 to 2048 pixels"),
+        ("training.image_size=[512]", r"\[height, width\]"),
+        ("training.image_size=[512, 9999]", "each from 32 to 2048 pixels"),
+        ("model.form=two-person", "model.form"),
         ("model.trainable=everything", "model.trainable"),
         ("epochs", "section.key=value"),
     ],
