@@ -1,4 +1,4 @@
-"""Kill a training run with SIGKILL at 30 random moments, resuming each time, and compare with one that was not.
+"""Kill training runs with SIGKILL at 30 random moments in all, resuming each time, and compare with one that was not.
 
     python benchmarks/killed_runs.py [--kills 30]
 
@@ -69,6 +69,34 @@ def charged_and_kept(out: Path, state: Path) -> tuple[int, int]:
         return charged, int(json.loads(stored.metadata()["discreet"])["step"])
 
 
+def kill_until_done(settings: Path, folder: Path, duration: float, most: int, moments: random.Random) -> int:
+    """Kill one run at most so often, then let it finish; returns how often it was killed."""
+    out, state = folder / "run", folder / "state"
+    done = 0
+    while done < most:
+        process = start(settings, out, state)
+        time.sleep(duration * moments.uniform(0.05, 0.6))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done += 1
+        if (out / "run.json").exists() and (state / "ledger.sqlite").exists():
+            charged, kept = charged_and_kept(out, state)
+            print(f"{folder.name}, kill {done}: {charged} steps charged, {kept} kept", flush=True)
+            if charged < kept:
+                raise SystemExit("the ledger shows less than was released")
+    if not json.loads((out / "run.json").read_text())["complete"] and start(settings, out, state).wait() != 0:
+        raise SystemExit("the killed run did not finish")
+    return done
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two runs released the same, bit by bit."""
+    weights, wanted = (load_file(folder / "run" / "model.safetensors") for folder in (one, other))
+    return all(np.array_equal(weights[name], wanted[name]) for name in wanted)
+
+
 def main() -> None:
     """Run, kill, compare, write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,39 +105,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         generate_people(base / "data", style="studio", count=24, size_px=64, seed=5)
-        settings = base / "RUN.toml"
+        settings, whole = base / "RUN.toml", base / "whole"
         settings.write_text(SETTINGS.format(data=base / "data"))
         began = time.monotonic()
-        if start(settings, base / "whole", base / "whole-state").wait() != 0:
+        if start(settings, whole / "run", whole / "state").wait() != 0:
             raise SystemExit("the uninterrupted run failed")
         duration = time.monotonic() - began
+        expected, _ = charged_and_kept(whole / "run", whole / "state")
         moments = random.Random(3)
-        done = 0
+        done, runs = 0, []
         while done < kills:
-            process = start(settings, base / "killed", base / "killed-state")
-            time.sleep(duration * moments.uniform(0.05, 0.6))
-            if process.poll() is not None:
-                break
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            done += 1
-            if (base / "killed" / "run.json").exists() and (base / "killed-state" / "ledger.sqlite").exists():
-                charged, kept = charged_and_kept(base / "killed", base / "killed-state")
-                print(f"kill {done}: {charged} steps charged, {kept} kept", flush=True)
-                if charged < kept:
-                    raise SystemExit("the ledger shows less than was released")
-        if start(settings, base / "killed", base / "killed-state").wait() != 0:
-            raise SystemExit("the killed run did not finish")
-        charged, _ = charged_and_kept(base / "killed", base / "killed-state")
-        expected, _ = charged_and_kept(base / "whole", base / "whole-state")
-        weights, wanted = (load_file(base / name / "model.safetensors") for name in ("killed", "whole"))
-        same = all(np.array_equal(weights[name], wanted[name]) for name in wanted)
-    found = {"kills": done, "steps_charged": charged, "steps_expected": expected, "weights_equal": same}
+            killed = base / f"run {len(runs) + 1}"
+            done += kill_until_done(settings, killed, duration, kills - done, moments)
+            charged, _ = charged_and_kept(killed / "run", killed / "state")
+            runs.append({"steps_charged": charged, "weights_equal": same_weights(killed, whole)})
+    found = {"kills": done, "steps_expected": expected, "runs": runs}
     print(found)
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     (results / "killed_runs.json").write_text(json.dumps(found, indent=1) + "\n")
-    raise SystemExit(0 if same and charged == expected else 1)
+    wanted = {"steps_charged": expected, "weights_equal": True}
+    raise SystemExit(0 if all(run == wanted for run in runs) else 1)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,23 @@ def clipped_sum(singles: Sequence[Gradients], max_grad_norm: float, style: str) 
     return total
 
 
+def differences(
+    module: nn.Module, loss_of: LossOf, num_samples: int, style: str, singles: Sequence[Gradients]
+) -> tuple[float, float]:
+    """How far norms and clipped sum of one batch are from the loop's, relative to the largest number of each."""
+    norms = torch.tensor([norm(gradients.values()) for gradients in singles], dtype=torch.float64)
+    assert float(norms.min()) > 0, "a sample without a gradient tests nothing"
+    max_grad_norm = float(norms.median()) * 1.01  # some are clipped, some are not
+    with Clipper(module, max_grad_norm, style) as clipper:
+        found_norms = clipper.accumulate(loss_of(range(num_samples)))
+        found = clipper.take()
+    expected = clipped_sum(singles, max_grad_norm, style)
+    assert list(found) == list(expected)
+    largest = max(float(total.abs().max()) for total in expected.values())
+    worst = max(float((found[name].double() - expected[name]).abs().max()) for name in expected)
+    return float((found_norms - norms).abs().max()) / float(norms.max()), worst / largest
+
+
 def assert_equivalent(
     module: nn.Module,
     loss_of: LossOf,
@@ -77,18 +94,7 @@ def assert_equivalent(
     styles: Sequence[str] = STYLES,
     singles: Sequence[Gradients] | None = None,
 ) -> None:
-    """Norms and clipped sums of one batch are those of the loop, relative to the largest number."""
+    """Norms and clipped sums of one batch are those of the loop."""
     singles = single_gradients(module, loss_of, num_samples) if singles is None else singles
-    norms = torch.tensor([norm(gradients.values()) for gradients in singles], dtype=torch.float64)
-    assert float(norms.min()) > 0, "a sample without a gradient tests nothing"
-    max_grad_norm = float(norms.median()) * 1.01  # some are clipped, some are not
     for style in styles:
-        with Clipper(module, max_grad_norm, style) as clipper:
-            found_norms = clipper.accumulate(loss_of(range(num_samples)))
-            found = clipper.take()
-        assert float((found_norms - norms).abs().max()) <= tolerance * float(norms.max()), style
-        expected = clipped_sum(singles, max_grad_norm, style)
-        assert list(found) == list(expected)
-        largest = max(float(total.abs().max()) for total in expected.values())
-        worst = max(float((found[name].double() - expected[name]).abs().max()) for name in expected)
-        assert worst <= tolerance * largest, (style, worst / largest)
+        assert max(differences(module, loss_of, num_samples, style, singles)) <= tolerance, style

@@ -14,7 +14,7 @@ from torch import Tensor
 from discreet.m2fp import M2FP, CriterionSettings, Decisions, Targets, build, criterion, make_targets, set_trainable
 from discreet.m2fp.presets import preset
 from discreet.privacy import Clipper
-from tests.equivalence.oracle import assert_equivalent, gradients_in_batch
+from tests.equivalence.oracle import assert_equivalent, differences, gradients_in_batch, single_gradients
 
 NUM_PARTS = 5
 HEIGHT, WIDTH = 52, 40  # no multiples of 32
@@ -112,15 +112,23 @@ def test_float32(name: str):
     model = M2FP(network(name).shape)
     model.load_state_dict(network(name).state_dict())
     set_trainable(model, "all")
-    given = pictures(model)
+    norm_errors, sum_errors = [], []
+    for seed in range(5):
+        given = pictures(model, seed=seed)
 
-    def losses(samples: Sequence[int]) -> Tensor:
-        return given.losses(model, samples)
+        def losses(samples: Sequence[int], given: Pictures = given) -> Tensor:
+            return given.losses(model, samples)
 
-    singles = gradients_in_batch(model, losses(range(3)))
-    assert_equivalent(model, losses, 3, tolerance=1e-4, styles=("flat",), singles=singles)
-    # By themselves, pictures round otherwise: what a ReLU at its kink can do is one part in a hundred.
-    assert_equivalent(model, losses, 3, tolerance=2e-2, styles=("flat",))
+        in_batch = gradients_in_batch(model, losses(range(3)))
+        assert_equivalent(model, losses, 3, tolerance=1e-4, styles=("flat",), singles=in_batch)
+        found = differences(model, losses, 3, "flat", single_gradients(model, losses, 3))
+        norm_errors.append(found[0])
+        sum_errors.append(found[1])
+    assert max(norm_errors) <= 1e-4
+    # By itself a picture rounds otherwise. Where a ReLU or a bilinear cell lies within that rounding of its kink,
+    # one entry of its gradient jumps, in the plain loop against its own float64 too: in one picture of eight.
+    assert sorted(sum_errors)[1] <= 1e-4
+    assert max(sum_errors) <= 2e-2
 
 
 def test_single_person_form():

@@ -140,7 +140,7 @@ def _warp(
         picture = picture.reduce(shrink)
         coefficients = tuple(value / shrink for value in coefficients)
     resampling = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    warped = picture.transform(size[::-1], Image.Transform.AFFINE, coefficients, resampling, fillcolor=fill)
+    warped = picture.transform((size[1], size[0]), Image.Transform.AFFINE, coefficients, resampling, fillcolor=fill)
     return np.array(warped)
 
 
