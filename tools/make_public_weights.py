@@ -1,0 +1,232 @@
+"""Make the public weights that the package ships, from a recipe: generated people, no private picture.
+
+    python tools/make_public_weights.py recipes/public-lite.toml --out WEIGHTS [--work DIR] [--imagenet FILE.pth]
+
+Makes the recipe's pictures where they are missing, trains stage after stage, evaluates, writes half-precision
+weights and prints their SHA-256. Stopped at any moment, the same command goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from discreet.data import open_spec
+from discreet.data.people import generate_people
+from discreet.data.samples import Sample, SampleSource
+from discreet.data.transforms import AugmentSettings
+from discreet.inference.parser import Parser
+from discreet.m2fp import M2FP, build, load_imagenet_lite0, save_model, set_trainable
+from discreet.m2fp.layers import FrozenBatchNorm2d
+from discreet.m2fp.torch_backend import TorchBackend
+from discreet.training.batches import BatchLoader, units_of
+from discreet.training.evaluation import evaluate
+from discreet.training.gradients import PlainGradients
+from discreet.training.loop import LoopHooks, run_steps
+from discreet.training.settings import RunSettings, TrainingSettings
+
+ORIGINS = {
+    "nothing": "generated people only: no photograph of anybody",
+    "imagenet": "backbone: ImageNet photographs, without privacy; then generated people only",
+}
+PICTURES_FOR_STATISTICS = 1024
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pictures(_Section):
+    """A generated set."""
+
+    style: str
+    count: int
+    size: int
+    seed: int
+
+
+class Stage(_Section):
+    """A training of its own, from the average of the one before. `norms`: "live" statistics, or "frozen"."""
+
+    name: str
+    norms: Literal["live", "frozen"]
+    settings: TrainingSettings
+
+
+class Recipe(_Section):
+    """Everything that makes the weights."""
+
+    name: Literal["m2fp-lite"]
+    backbone: Literal["nothing", "imagenet"]
+    train: tuple[Pictures, ...]
+    evaluate: tuple[Pictures, ...]
+    stages: tuple[Stage, ...]
+
+
+class Together:
+    """Several data sets of the same parts as one."""
+
+    def __init__(self, sources: Sequence[SampleSource]) -> None:
+        self._sources = sources
+        self._starts = [0, *itertools.accumulate(map(len, sources))]
+        self.spec = ", ".join(source.spec for source in sources)
+        self.label_set = sources[0].label_set
+        self.names = [f"{source.spec}/{name}" for source in sources for name in source.names]
+        self.subjects = [subject for source in sources for subject in source.subjects]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: int) -> Sample:
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._sources[which][index - self._starts[which]]
+
+
+class RarePartsOften(PlainGradients):
+    """Batches in which a picture with a rare part comes more often: weight 1/√(share of pictures with it)."""
+
+    def __init__(self, model: M2FP, weights: NDArray[np.float64], batch_size: int, seed: int) -> None:
+        super().__init__(model, len(weights), batch_size, seed)
+        self._weights = weights / weights.sum()
+        self._seed = seed
+
+    def units(self, step: int) -> NDArray[np.int64]:
+        """Drawn without replacement, anew each step."""
+        rng = np.random.default_rng([self._seed, step])
+        return rng.choice(len(self._weights), self._batch_size, replace=False, p=self._weights)
+
+
+def picture_weights(source: SampleSource, cache: Path) -> NDArray[np.float64]:
+    """How often each picture should come; counted once and kept."""
+    if not cache.exists():
+        present = np.zeros((len(source), len(source.label_set)), bool)
+        for index in range(len(source)):
+            parts = np.unique(source[index].parts)
+            present[index, parts[parts < len(source.label_set)]] = True
+        share = np.maximum(present.mean(0), 1e-3)
+        np.save(cache, (present / np.sqrt(share)).max(1))
+    return np.load(cache)
+
+
+def pictures(sets: Sequence[Pictures], work: Path) -> Together:
+    """The generated sets, made where they are missing."""
+    sources = []
+    for wanted in sets:
+        folder = work / "pictures" / f"{wanted.style}-{wanted.seed}-{wanted.count}-{wanted.size}"
+        if not (folder / "labels.json").exists():
+            print(f"{wanted.count} pictures of {wanted.style} into {folder}", flush=True)
+            generate_people(
+                folder, style=wanted.style, count=wanted.count, size_px=wanted.size, seed=wanted.seed, workers=2
+            )
+        sources.append(open_spec(f"people:{folder}"))
+    return Together(sources)
+
+
+def with_live_norms(model: M2FP) -> M2FP:
+    """Replace frozen statistics by those of each batch, in place; weights and state keys stay."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, FrozenBatchNorm2d):
+                live = nn.BatchNorm2d(child.num_features, eps=child.eps)
+                live.load_state_dict(child.state_dict())
+                module.add_module(name, live)
+    return model
+
+
+def measure_statistics(model: M2FP, loader: BatchLoader, num_pictures: int) -> None:
+    """Fill the running statistics of live norms with means over pictures, for the weights as they are."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+    model.train()
+    with torch.no_grad():
+        for start in range(0, min(num_pictures, PICTURES_FOR_STATISTICS), 32):
+            batch = loader.load(range(start, min(start + 32, num_pictures)), 0)
+            if batch is not None:
+                model(batch.images)
+
+
+def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, work: Path) -> None:
+    """One stage, from its checkpoint where there is one; leaves the average in the model."""
+    training = stage.settings
+    settings = RunSettings.model_validate({"data": {"train": source.spec}, "training": training})
+    folder = work / stage.name
+    folder.mkdir(parents=True, exist_ok=True)
+    network = with_live_norms(model) if stage.norms == "live" else model
+    network.to(memory_format=torch.channels_last)
+    augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas)
+    loader = BatchLoader(source, units_of(source, "image"), augmentation, network, seed=training.seed)
+    num_steps = int(training.epochs * len(source) // training.batch_size)
+    started, first = time.monotonic(), -1
+
+    def tell(step: int, n: int) -> None:
+        nonlocal first
+        first = step - n if first < 0 and n == 1 else first
+        if step % 50 == 0 and first >= 0:
+            pace = (time.monotonic() - started) / max(step - first, 1)
+            print(
+                f"{stage.name}: step {step} of {num_steps}, {pace * (num_steps - step) / 3600:.1f} h left", flush=True
+            )
+
+    weights = picture_weights(source, work / "picture-weights.npy")
+    gradients = RarePartsOften(network, weights, training.batch_size, training.seed)
+    run_steps(network, loader, gradients, settings, num_steps, folder, LoopHooks(lambda step: None, tell))
+    if stage.norms == "live":
+        measure_statistics(network, loader, len(source))
+
+
+def quality(model: M2FP, source: Together, image_size: tuple[int, int]) -> dict[str, object]:
+    """Metrics on pictures that were not trained on."""
+    parser = Parser(TorchBackend(model), labels=source.label_set, human=model.human, image_size=image_size)
+    return evaluate(parser, source).to_json()
+
+
+def main() -> None:
+    """Make pictures, train, evaluate, save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--imagenet", type=Path, help="efficientnet-lite0-57934424.pth, where the recipe asks for it")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("runs/public"))
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
+    source, held_out = (pictures(sets, arguments.work) for sets in (recipe.train, recipe.evaluate))
+    work = arguments.work / arguments.recipe.stem
+    model = build(recipe.name, len(source.label_set) + 1, seed=1)
+    set_trainable(model, "all")
+    if recipe.backbone == "imagenet":
+        load_imagenet_lite0(model.backbone, arguments.imagenet)
+    for stage in recipe.stages:
+        finished = work / f"{stage.name}.safetensors"
+        if not finished.exists():
+            trained = build(recipe.name, model.num_classes)
+            trained.load_state_dict(model.state_dict())
+            train_stage(recipe, stage, trained, source, work)
+            save_file({key: value.contiguous() for key, value in trained.state_dict().items()}, finished)
+        model.load_state_dict(load_file(finished))
+        found = quality(model, held_out, stage.settings.canvas)
+        print(f"{stage.name}: {json.dumps(found, ensure_ascii=False)}", flush=True)
+    extra = {"data": ORIGINS[recipe.backbone], "recipe": arguments.recipe.name}
+    canvas = recipe.stages[-1].settings.canvas
+    digest = save_model(arguments.out, model, source.label_set, image_size=canvas, dtype="float16", extra=extra)
+    print(f"{arguments.out}: SHA-256 {digest}")
+
+
+if __name__ == "__main__":
+    main()
