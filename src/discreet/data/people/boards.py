@@ -64,7 +64,9 @@ def _window(board: Board, camera: Camera, size_px: int) -> tuple[Floats, Floats]
         return np.zeros(2, int), np.full(2, size_px if (ahead > 0.05).any() else 0)
     places = np.stack([sight @ camera.right, -(sight @ camera.up)], 1) / ahead[:, None] / camera.spread
     pixels = (places + 1) / 2 * size_px
-    return np.clip(np.floor(pixels.min(0)), 0, size_px).astype(int), np.clip(np.ceil(pixels.max(0)), 0, size_px).astype(int)
+    return np.clip(np.floor(pixels.min(0)), 0, size_px).astype(int), np.clip(np.ceil(pixels.max(0)), 0, size_px).astype(
+        int
+    )
 
 
 def _look_up(board: Board, position: Floats, rays_N3: Floats) -> tuple[Floats, Floats]:

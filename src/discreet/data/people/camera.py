@@ -83,9 +83,16 @@ def _frame(framing: str, main: Person, low: Floats, high: Floats, rng: Rng) -> t
 def _look_at(target: Floats, distance: float, spread: float, rng: Rng) -> Camera:
     """A camera at a distance from a point: at eye level, low or high, hardly tilted."""
     yaw = float(np.clip(rng.normal(0, 0.25), -0.6, 0.6))
-    heights = {"eyes": (1.2, 1.75), "level": (target[2] - 0.15, target[2] + 0.25), "low": (0.2, 0.8), "high": (1.9, 3.4)}
+    heights = {
+        "eyes": (1.2, 1.75),
+        "level": (target[2] - 0.15, target[2] + 0.25),
+        "low": (0.2, 0.8),
+        "high": (1.9, 3.4),
+    }
     place = str(rng.choice(list(heights), p=[0.47, 0.28, 0.11, 0.14]))
-    rise = float(np.clip((rng.uniform(*heights[place]) - target[2]) / distance, -0.4, 0.62))
+    rise = float((rng.uniform(*heights[place]) - target[2]) / distance)
+    most = 0.6 if place == "high" else 0.3
+    rise = float(np.clip(rise, -0.35, most))
     pitch = float(np.arcsin(rise))
     forward = np.array([np.sin(yaw) * np.cos(pitch), np.cos(yaw) * np.cos(pitch), -np.sin(pitch)])
     position = target - forward * distance

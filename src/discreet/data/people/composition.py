@@ -55,9 +55,13 @@ def _spot(grouping: str, number: int, count: int, rng: Rng) -> tuple[Floats, flo
             return spot, float(np.arctan2(spot[0], 1.0) * -0.5 + rng.normal(0, 0.5))
         case "crowd":
             line, place = divmod(number + 2, 5)
-            return np.array([(place - 2 + rng.normal(0, 0.15)) * 0.62, 0.15 + 0.6 * line + rng.normal(0, 0.1)]), _facing(rng)
+            return np.array(
+                [(place - 2 + rng.normal(0, 0.15)) * 0.62, 0.15 + 0.6 * line + rng.normal(0, 0.1)]
+            ), _facing(rng)
         case "facing":
-            return np.array([side * rank * rng.uniform(0.6, 0.9), rng.normal(0.1, 0.15)]), float(-side * rng.uniform(0.6, 1.6))
+            return np.array([side * rank * rng.uniform(0.6, 0.9), rng.normal(0.1, 0.15)]), float(
+                -side * rng.uniform(0.6, 1.6)
+            )
         case _:
             depth = 0.5 + 12 * rng.random() ** 1.6
             facing = float(rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.3))

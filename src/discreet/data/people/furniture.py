@@ -49,7 +49,9 @@ def make_seat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
             boxes += [((a, b, 0.0), (a + 0.04, b + 0.04, height - 0.04)) for b in (front + 0.02, back - 0.06)]
     if kind == "sofa" or (kind != "stool" and rng.random() < 0.6):
         start = back + 0.03
-        boxes.append(((x - half, start, height + 0.02), (x + half, start + 0.06, height + float(rng.uniform(0.25, 0.5)))))
+        boxes.append(
+            ((x - half, start, height + 0.02), (x + half, start + 0.06, height + float(rng.uniform(0.25, 0.5))))
+        )
     if kind == "sofa":
         boxes += [((a, front, 0.0), (a + 0.16, back + 0.2, height + 0.2)) for a in (x - half - 0.16, x + half)]
     return tuple(_boxes(boxes, material))
@@ -91,8 +93,8 @@ def _thing(x: float, y: float, rng: Rng) -> list[Layer]:
         case "pot":
             pot = _boxes([((x - 0.15, y - 0.15, 0.0), (x + 0.15, y + 0.15, 0.3))], first)
             green = Solid((0.16, float(rng.uniform(0.25, 0.4)), 0.12), 0.1, 1.5, int(rng.integers(999)))
-            blobs = [(x + rng.normal(0, 0.15), y + rng.normal(0, 0.1), 0.5 + rng.uniform(0, 0.6)) for _ in range(6)]
-            return pot + [solid(*ellipsoid(np.array(blob), (0.2, 0.2, 0.25)), 0, green) for blob in blobs]
+            blobs = [(x + rng.normal(0, 0.12), y + rng.normal(0, 0.1), 0.35 + rng.uniform(0, 0.6)) for _ in range(16)]
+            return pot + [solid(*ellipsoid(np.array(blob), (0.09, 0.09, 0.13)), 0, green) for blob in blobs]
         case "animal":
             return _animal(x, y, size, first)
         case _:
@@ -144,5 +146,7 @@ def make_occluder(camera_position: Floats, target: Floats, rng: Rng) -> list[Lay
             return _boxes([((x - 1.5, y - 0.3, 0.0), (x + 1.5, y, float(rng.uniform(0.7, 0.95))))], _surface(rng))
         case _:
             green = Solid((0.14, 0.3, 0.1), 0.1, 1.6, int(rng.integers(999)))
-            spots = rng.normal((x + side * 0.5, y, 0.5), (0.25, 0.1, 0.35), (12, 3))
-            return [solid(*ellipsoid(spot, (0.12, 0.1, 0.07)), 0, green) for spot in spots]
+            spots = rng.normal((x + side * 0.4, y, 0.0), (0.12, 0.08, 0.0), (36, 3))
+            spots[:, 2] = rng.uniform(0, 0.95 * float(camera_position[2]) + 0.05, 36)
+            sizes = rng.uniform(0.02, 0.07, (36, 3))
+            return [solid(*ellipsoid(at, (a, b, c)), 0, green) for at, (a, b, c) in zip(spots, sizes, strict=True)]

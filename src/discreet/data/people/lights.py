@@ -71,4 +71,5 @@ def draw_light(name: str, style: Style, camera: Camera, rng: Rng) -> Light:
         cool = cool * rng.uniform(0.7, 1.3, 3)
     sun, sky = rng.uniform(*kind.sun) * tint, rng.uniform(*kind.sky) * cool
     fill = rng.uniform(*kind.fill) * (tint + cool) / 2
-    return Light(direction, *(part.astype(np.float32) for part in (sun, sky, fill)), kind.softness)
+    sun, sky, fill = (part.astype(np.float32) for part in (sun, sky, fill))
+    return Light(direction, sun, sky, fill, kind.softness)

@@ -11,7 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from discreet.data.people.textures import (
-    PIXELS_A_METRE, blank, leaves, paint, plane_noise, scribble, soiled, some_colour,
+    PIXELS_A_METRE,
+    blank,
+    leaves,
+    paint,
+    plane_noise,
+    scribble,
+    soiled,
+    some_colour,
 )  # fmt: skip
 
 Rng = np.random.Generator
@@ -55,7 +62,10 @@ def car(rng: Rng) -> Thing:
     colour = some_colour(rng, 1.2)
     roof = [(0.12, 0.5), (0.28, 0.06), (0.68, 0.04), (0.86, 0.48)]
     pen.polygon([(x * w, y * h) for x, y in roof], fill=(*paint(colour * 0.9), 255))
-    glass = [(0.17, 0.48), (0.3, 0.13), (0.48, 0.11), (0.48, 0.48)], [(0.51, 0.48), (0.51, 0.11), (0.66, 0.12), (0.8, 0.48)]
+    glass = (
+        [(0.17, 0.48), (0.3, 0.13), (0.48, 0.11), (0.48, 0.48)],
+        [(0.51, 0.48), (0.51, 0.11), (0.66, 0.12), (0.8, 0.48)],
+    )
     for pane in glass:
         pen.polygon([(x * w, y * h) for x, y in pane], fill=(*paint(rng.uniform(0.1, 0.35, 3)), 255))
     pen.rounded_rectangle([0, 0.44 * h, w, 0.84 * h], 0.12 * h, fill=(*paint(colour), 255))
@@ -63,7 +73,9 @@ def car(rng: Rng) -> Thing:
     for x in (0.2, 0.78):
         radius = 0.2 * h
         pen.ellipse([x * w - radius, h - 2 * radius, x * w + radius, h], fill=(18, 18, 20, 255))
-        pen.ellipse([x * w - radius / 2, h - 1.5 * radius, x * w + radius / 2, h - radius / 2], fill=(150, 150, 155, 255))
+        pen.ellipse(
+            [x * w - radius / 2, h - 1.5 * radius, x * w + radius / 2, h - radius / 2], fill=(150, 150, 155, 255)
+        )
     pen.ellipse([0.01 * w, 0.52 * h, 0.06 * w, 0.62 * h], fill=(250, 240, 200, 255))
     pen.ellipse([0.94 * w, 0.52 * h, 0.99 * w, 0.62 * h], fill=(190, 30, 30, 255))
     return soiled(picture, rng), height
@@ -150,7 +162,9 @@ def cabinet(rng: Rng) -> Thing:
         for j in range(rows):
             x, y = i * w / columns, j * h / rows
             pen.rectangle([x + 2, y + 2, x + w / columns - 3, y + h / rows - 3], outline=paint(colour * 0.6), width=1)
-            pen.ellipse([x + w / columns - 9, y + h / rows / 2, x + w / columns - 5, y + h / rows / 2 + 6], fill=(50, 50, 50))
+            pen.ellipse(
+                [x + w / columns - 9, y + h / rows / 2, x + w / columns - 5, y + h / rows / 2 + 6], fill=(50, 50, 50)
+            )
     return soiled(picture, rng), height
 
 
@@ -250,7 +264,9 @@ def kitchen(rng: Rng) -> Thing:
                 pen.rectangle([x + 0.7 * step, (top + 0.05) * h, x + 0.9 * step, (top + 0.06) * h], fill=(70, 70, 70))
         if rng.random() < 0.6:
             a, high = x + rng.uniform(0.1, 0.6) * step, rng.uniform(0.05, 0.15) * h
-            pen.rectangle([a, 0.58 * h - high, a + rng.uniform(0.1, 0.3) * step, 0.58 * h], fill=paint(some_colour(rng, 1)))
+            pen.rectangle(
+                [a, 0.58 * h - high, a + rng.uniform(0.1, 0.3) * step, 0.58 * h], fill=paint(some_colour(rng, 1))
+            )
     pen.rectangle([0, 0.57 * h, w, 0.6 * h], fill=paint(some_colour(rng, 0.2)))
     pen.rectangle([0.4 * w, 0.64 * h, 0.4 * w + 0.6 * _UNIT, 0.96 * h], fill=(30, 30, 34))
     return soiled(picture, rng), height

@@ -65,15 +65,29 @@ def draw_place(kind: str, camera: Camera, bounds: tuple[Floats, Floats], size_px
 
 
 _GROUNDS = {
-    "asphalt": (0.42, 0.42, 0.43), "tiles": (0.56, 0.54, 0.5), "grass": (0.3, 0.38, 0.16), "gravel": (0.56, 0.5, 0.42),
-    "boards": (0.5, 0.36, 0.24), "sand": (0.8, 0.7, 0.54), "carpet": (0.5, 0.45, 0.42), "sheet": (0.8, 0.8, 0.8),
-}  # fmt: skip
+    "asphalt": (0.42, 0.42, 0.43),
+    "tiles": (0.56, 0.54, 0.5),
+    "grass": (0.3, 0.38, 0.16),
+    "gravel": (0.56, 0.5, 0.42),
+    "boards": (0.5, 0.36, 0.24),
+    "sand": (0.8, 0.7, 0.54),
+    "carpet": (0.5, 0.45, 0.42),
+    "sheet": (0.8, 0.8, 0.8),
+}
 _GROUND_OF = {
-    "street": ("asphalt", "asphalt", "tiles"), "houses": ("asphalt", "tiles", "tiles"), "wall": ("asphalt", "tiles", "gravel"),
-    "park": ("grass", "grass", "gravel"), "beach": ("sand",), "field": ("grass",), "station": ("tiles", "asphalt"),
-    "corridor": ("tiles", "carpet"), "shop": ("tiles", "boards", "carpet"), "room": ("boards", "boards", "carpet", "tiles"),
-    "kitchen": ("tiles", "boards"), "sheet": ("sheet", "sheet", "sheet", "boards"),
-}  # fmt: skip
+    "street": ("asphalt", "asphalt", "tiles"),
+    "houses": ("asphalt", "tiles", "tiles"),
+    "wall": ("asphalt", "tiles", "gravel"),
+    "park": ("grass", "grass", "gravel"),
+    "beach": ("sand",),
+    "field": ("grass",),
+    "station": ("tiles", "asphalt"),
+    "corridor": ("tiles", "carpet"),
+    "shop": ("tiles", "boards", "carpet"),
+    "room": ("boards", "boards", "carpet", "tiles"),
+    "kitchen": ("tiles", "boards"),
+    "sheet": ("sheet", "sheet", "sheet", "boards"),
+}
 
 
 def _draw_ground(kind: str, rng: Rng) -> tuple[Layer, Floats]:
@@ -105,7 +119,7 @@ def _with_ground(canvas: Floats, rays: Floats, camera: Camera, colour: Floats, r
         seed = int(rng.integers(9999))
         patches = 0.6 * textures.noise(points, 0.7, seed) + 0.4 * textures.noise(points, 5.0, seed)
         flat = canvas.reshape(-1, 3).copy()
-        flat[down] = colour * (0.65 + 0.7 * patches)[:, None]
+        flat[down] = colour * (0.8 + 0.4 * patches)[:, None]
         canvas = flat.reshape(canvas.shape)
     return canvas
 
@@ -145,24 +159,33 @@ def _street(site: _Site, rng: Rng) -> tuple[list[Board], float]:
 
 
 def _row_of_fronts(site: _Site, depth: float, rng: Rng) -> list[Board]:
+    """Two fronts in turn, of different heights, from edge to edge."""
     boards, x = [], -0.9 * depth - 6
-    night = site.night
+    fronts = [textures.house_front(rng.uniform(7, 14), rng.uniform(5, 12), rng, night=site.night) for _ in range(2)]
     while x < 0.9 * depth + 6:
-        width, height = rng.uniform(7, 16), rng.uniform(5, 15)
-        front = textures.house_front(width, height, rng, night=night)
+        front = fronts[len(boards) % 2]
+        height = front.height / textures.PIXELS_A_METRE * rng.uniform(0.9, 1.2)
+        width = height * front.width / front.height
         boards.append(facing_board(x + width / 2, depth, 0.0, front, height))
         x += width + (0 if rng.random() < 0.8 else rng.uniform(1, 6))
     return boards
 
 
 def _standing(
-    things: tuple[Callable[[Rng], pictures.Thing], ...], near: float, far: float, across: tuple[float, float], count: int, rng: Rng,
-) -> list[Board]:  # fmt: skip
+    things: tuple[Callable[[Rng], pictures.Thing], ...],
+    near: float,
+    far: float,
+    across: tuple[float, float],
+    count: int,
+    rng: Rng,
+) -> list[Board]:
     """Things that stand on the ground, from far to near."""
     boards = []
     for depth in sorted(rng.uniform(near, far, count), reverse=True):
         picture, height = things[int(rng.integers(len(things)))](rng)
-        boards.append(facing_board(float(rng.uniform(*across)) * (1 + 0.05 * depth), float(depth), 0.0, picture, height))
+        boards.append(
+            facing_board(float(rng.uniform(*across)) * (1 + 0.05 * depth), float(depth), 0.0, picture, height)
+        )
     return boards
 
 
@@ -183,7 +206,9 @@ def _wall(site: _Site, rng: Rng) -> tuple[list[Board], float]:
         for _ in range(3):
             x, y = rng.uniform(0, surface.width), rng.uniform(0.3, 0.8) * surface.height
             textures.scribble(pen, (x, y, x + 90, y + rng.uniform(15, 60)), rng)
-    board = Board(np.array([-16.0, depth, 0.0]), np.array([32.0, 0, 0]), 5.0, np.asarray(textures.soiled(surface, rng)), 4.0)
+    board = Board(
+        np.array([-16.0, depth, 0.0]), np.array([32.0, 0, 0]), 5.0, np.asarray(textures.soiled(surface, rng)), 4.0
+    )
     hung = (pictures.door, pictures.framed_picture, pictures.window)
     return [board, *_hung(hung, depth, 3.5, int(rng.integers(0, 5)), rng)], depth
 
@@ -245,7 +270,9 @@ def _field(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     strip = textures.blank(18, 1.0, textures.some_colour(rng, 1))
     pen = ImageDraw.Draw(strip)
     for x in np.arange(0, strip.width, 3 * textures.PIXELS_A_METRE):
-        pen.rectangle([x, 0, x + 3 * textures.PIXELS_A_METRE, strip.height], fill=textures.paint(textures.some_colour(rng, 1.4)))
+        pen.rectangle(
+            [x, 0, x + 3 * textures.PIXELS_A_METRE, strip.height], fill=textures.paint(textures.some_colour(rng, 1.4))
+        )
         textures.scribble(pen, (x + 20, 12, x + 130, 44), rng)
     boards.append(Board(np.array([-45.0, depth, 0.0]), np.array([90.0, 0, 0]), 1.0, np.asarray(strip), 5.0))
     goal = textures.blank(7.3, 2.4)
@@ -262,13 +289,19 @@ def _station(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     pen = ImageDraw.Draw(back)
     unit = textures.PIXELS_A_METRE
     if rng.random() < 0.5:
-        pen.rectangle([0, back.height - 3.2 * unit, back.width, back.height - 0.3 * unit], fill=textures.paint(textures.some_colour(rng, 0.8)))
+        pen.rectangle(
+            [0, back.height - 3.2 * unit, back.width, back.height - 0.3 * unit],
+            fill=textures.paint(textures.some_colour(rng, 0.8)),
+        )
         for x in np.arange(10, back.width, 1.6 * unit):
             pen.rectangle([x, back.height - 2.6 * unit, x + 1.2 * unit, back.height - 1.6 * unit], fill=(30, 36, 44))
     boards = [Board(np.array([-24.0, depth, 0.0]), np.array([48.0, 0, 0]), 4.5, np.asarray(back), 4.0)]
     boards += _hung(pictures.HUNG[2:], depth, 6, 4, rng)
     pillar = textures.soiled(textures.wall(0.6, 4.5, rng, ("plaster", "tiles")), rng)
-    boards += [facing_board(float(x), near + 0.5, 0.0, pillar, 4.5) for x in np.arange(-9, 9, rng.uniform(3, 6)) + rng.uniform(0, 3)]
+    boards += [
+        facing_board(float(x), near + 0.5, 0.0, pillar, 4.5)
+        for x in np.arange(-9, 9, rng.uniform(3, 6)) + rng.uniform(0, 3)
+    ]
     return boards, near
 
 
@@ -283,7 +316,9 @@ def _corridor(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     for _ in range(int(rng.integers(1, 3))):
         picture, height = (pictures.door, pictures.framed_picture, pictures.window)[int(rng.integers(3))](rng)
         foot = 0 if height > 2 else int(1.0 * textures.PIXELS_A_METRE)
-        side_wall.alpha_composite(picture, (int(rng.integers(4, 120)), max(side_wall.height - picture.height - foot, 0)))
+        side_wall.alpha_composite(
+            picture, (int(rng.integers(4, 120)), max(side_wall.height - picture.height - foot, 0))
+        )
     side_wall = textures.soiled(side_wall, rng)
     boards += [_beside(side * half, -6.0, end, 3.1, side_wall, (end + 6) / 4) for side in (-1, 1)]
     return boards, 0.95 * float(np.hypot(half, end))
@@ -309,7 +344,9 @@ def _room(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     return boards, depth - 0.4
 
 
-def _along_the_wall(things: tuple[Callable[[Rng], pictures.Thing], ...], depth: float, half: float, rng: Rng) -> list[Board]:
+def _along_the_wall(
+    things: tuple[Callable[[Rng], pictures.Thing], ...], depth: float, half: float, rng: Rng
+) -> list[Board]:
     """Furniture side by side before a wall, with gaps."""
     boards, x = [], -half + rng.uniform(0, 0.5)
     while x < half - 0.5:
@@ -363,7 +400,17 @@ def _sheet(site: _Site, rng: Rng) -> tuple[list[Board], float]:
 
 Painter = Callable[[_Site, Rng], tuple[list[Board], float]]
 PLACES: dict[str, Painter] = {
-    "street": _street, "houses": _houses, "wall": _wall, "park": _park, "beach": _beach, "field": _field,
-    "station": _station, "corridor": _corridor, "shop": _shop, "room": _room, "kitchen": _kitchen, "sheet": _sheet,
-}  # fmt: skip
+    "street": _street,
+    "houses": _houses,
+    "wall": _wall,
+    "park": _park,
+    "beach": _beach,
+    "field": _field,
+    "station": _station,
+    "corridor": _corridor,
+    "shop": _shop,
+    "room": _room,
+    "kitchen": _kitchen,
+    "sheet": _sheet,
+}
 _INDOORS = ("station", "corridor", "shop", "room", "kitchen")

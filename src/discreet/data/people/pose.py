@@ -79,12 +79,18 @@ def _draw(rng: Rng, odds: dict[str, float]) -> str:
 
 def _legs(posture: Posture, left_first: bool, swing: float, rng: Rng) -> Floats:
     """Angles [2, 3] of the left and the right leg, within what joints allow."""
-    kin = [other for other in POSTURES.values() if other.arms is posture.arms and other.support == posture.support]
+    kin = [other for other in POSTURES.values() if _akin(posture, other)]
     other, mix = kin[int(rng.integers(len(kin)))], 0.45 * rng.random() ** 2
     angles = np.array(posture.legs) * (1 - mix) + np.array(other.legs) * mix
     angles = angles + rng.normal(0, swing * np.array([0.05, 0.03, 0.05]), (2, 3))
     angles = np.clip(angles if left_first else angles[::-1], _LIMITS[:, 0], _LIMITS[:, 1])
     return _planted(angles) if posture.planted else angles
+
+
+def _akin(one: Posture, other: Posture) -> bool:
+    """Whether a pose halfway between the two is one that people take."""
+    near = np.abs(np.array(one.legs) - np.array(other.legs)).max() < 0.75
+    return one.support == other.support and one.planted == other.planted and one.lean == other.lean and bool(near)
 
 
 def _planted(angles: Floats) -> Floats:
@@ -180,7 +186,9 @@ def off_the_torso(upper: Floats, fore: Floats) -> tuple[Floats, Floats]:
         worst = int(np.argmax(deep))
         if deep[worst] <= 0:
             break
-        away = np.array([points[worst, 0] / across[worst] ** 2, (points[worst, 1] - middle[worst]) / depth[worst] ** 2, 0])
+        away = np.array(
+            [points[worst, 0] / across[worst] ** 2, (points[worst, 1] - middle[worst]) / depth[worst] ** 2, 0]
+        )
         step = 0.12 * _unit(away + np.array([1e-6, 0, 0]))
         upper = _unit(upper) + (step if worst == 0 else 0.4 * step)
         fore = _unit(fore) + (step if worst else 0)

@@ -39,22 +39,71 @@ ARMS: dict[str, tuple[Direction, Direction]] = {
     "propped": ((0.35, 0.65, -0.75), (0.15, 0.2, -1.0)),
 }
 
-_LYING_ARMS = {"hanging": 2.0, "loose": 2, "wide": 1, "raised": 0.6, "over the head": 1, "to the chin": 0.6, "across": 1}
+_LYING_ARMS = {
+    "hanging": 2.0,
+    "loose": 2,
+    "wide": 1,
+    "raised": 0.6,
+    "over the head": 1,
+    "to the chin": 0.6,
+    "across": 1,
+}
 _SEATED_ARMS = {
-    "on the thigh": 5.0, "on the knee": 3, "clasped": 2, "holding": 2, "across": 1.2, "to the chin": 1.2, "to the ear": 0.7,
-    "before the face": 0.5, "waving": 0.3, "to the hair": 0.4, "forwards": 0.4, "around a shoulder": 0.4, "raised": 0.2,
-}  # fmt: skip
+    "on the thigh": 5.0,
+    "on the knee": 3,
+    "clasped": 2,
+    "holding": 2,
+    "across": 1.2,
+    "to the chin": 1.2,
+    "to the ear": 0.7,
+    "before the face": 0.5,
+    "waving": 0.3,
+    "to the hair": 0.4,
+    "forwards": 0.4,
+    "around a shoulder": 0.4,
+    "raised": 0.2,
+}
 _STANDING_ARMS = {
-    "hanging": 6.0, "loose": 4, "holding": 2.5, "in the pocket": 2.2, "hand on hip": 1.6, "across": 1.4, "clasped": 1.3,
-    "behind the back": 1.1, "to the ear": 0.8, "to the chin": 0.5, "to the hair": 0.6, "before the face": 0.7,
-    "raised": 0.4, "over the head": 0.3, "waving": 0.6, "wide": 0.3, "around a shoulder": 0.5, "forwards": 0.5,
+    "hanging": 6.0,
+    "loose": 4,
+    "holding": 2.5,
+    "in the pocket": 2.2,
+    "hand on hip": 1.6,
+    "across": 1.4,
+    "clasped": 1.3,
+    "behind the back": 1.1,
+    "to the ear": 0.8,
+    "to the chin": 0.5,
+    "to the hair": 0.6,
+    "before the face": 0.7,
+    "raised": 0.4,
+    "over the head": 0.3,
+    "waving": 0.6,
+    "wide": 0.3,
+    "around a shoulder": 0.5,
+    "forwards": 0.5,
     "pointing": 0.4,
-}  # fmt: skip
-_WALKING_ARMS = {"swung": 7.0, "hanging": 1.5, "in the pocket": 1, "holding": 1.5, "to the ear": 0.7, "before the face": 0.5}
+}
+_WALKING_ARMS = {
+    "swung": 7.0,
+    "hanging": 1.5,
+    "in the pocket": 1,
+    "holding": 1.5,
+    "to the ear": 0.7,
+    "before the face": 0.5,
+}
 _LIVELY_ARMS = {
-    "raised": 2.0, "over the head": 1, "waving": 2, "wide": 2, "pointing": 1, "forwards": 1, "swung": 2, "hand on hip": 1,
-    "to the hair": 0.7, "loose": 1,
-}  # fmt: skip
+    "raised": 2.0,
+    "over the head": 1,
+    "waving": 2,
+    "wide": 2,
+    "pointing": 1,
+    "forwards": 1,
+    "swung": 2,
+    "hand on hip": 1,
+    "to the hair": 0.7,
+    "loose": 1,
+}
 _RUNNING_ARMS = {"swung": 5.0, "forwards": 0.5, "raised": 0.5}
 _SQUATTING_ARMS = {"on the knee": 4.0, "on the thigh": 2, "holding": 2, "clasped": 1, "forwards": 1, "to the chin": 0.7}
 
@@ -98,19 +147,50 @@ POSTURES: dict[str, Posture] = {
     "lunging": Posture("feet", ((1.1, 0.1, 1.15), (-0.5, 0.1, 0.4)), _LIVELY_ARMS, 0.4),
     "kicking": Posture("feet", ((0.95, 0.1, 0.25), (-0.05, 0.05, 0.12)), _LIVELY_ARMS, 0.3, lean=(-0.12, 0.0)),
     "ready": Posture("feet", ((0.6, 0.3, 0.9), (0.6, 0.3, 0.9)), _LIVELY_ARMS, 0.5, lean=(0.3, 0.0), planted=True),
-    "bowing": Posture("feet", ((0.55, 0.05, 0.1), (0.55, 0.08, 0.15)), _SQUATTING_ARMS, 0.4, (0.5, 0.0), (0.5, 0.15), True),
+    "bowing": Posture(
+        "feet", ((0.55, 0.05, 0.1), (0.55, 0.08, 0.15)), _SQUATTING_ARMS, 0.4, (0.5, 0.0), (0.5, 0.15), True
+    ),
     "sitting": Posture("seat", ((1.5, 0.12, 1.5), (1.5, 0.14, 1.45)), _SEATED_ARMS, 3, bend=(0.06, 0.12)),
     "sitting wide": Posture("seat", ((1.45, 0.4, 1.5), (1.45, 0.4, 1.6)), _SEATED_ARMS, 1, bend=(0.15, 0.15)),
     "feet forwards": Posture("seat", ((1.45, 0.1, 0.75), (1.45, 0.15, 1.0)), _SEATED_ARMS, 1, lean=(-0.15, 0.0)),
     "legs crossed": Posture("seat", ((1.5, 0.05, 1.45), (1.78, -0.22, 1.2)), _SEATED_ARMS, 1.2),
-    "leaning forwards": Posture("seat", ((1.55, 0.25, 1.7), (1.55, 0.25, 1.6)), _SQUATTING_ARMS, 0.8, (0.15, 0.0), (0.4, 0.12)),
+    "leaning forwards": Posture(
+        "seat", ((1.55, 0.25, 1.7), (1.55, 0.25, 1.6)), _SQUATTING_ARMS, 0.8, (0.15, 0.0), (0.4, 0.12)
+    ),
     "cross-legged": Posture("floor", ((1.35, 0.95, 2.3), (1.35, 0.95, 2.2)), _SEATED_ARMS, 0.7, bend=(0.2, 0.1)),
-    "legs stretched": Posture("floor", ((1.45, 0.12, 0.15), (1.5, 0.15, 0.7)), {"propped": 3.0, "on the thigh": 2, "clasped": 1}, 0.5, (-0.2, 0.0), (0.2, 0.1)),
-    "knees drawn up": Posture("floor", ((2.0, 0.12, 2.0), (2.0, 0.15, 1.9)), {"forwards": 2.0, "on the knee": 3, "propped": 1}, 0.5, bend=(0.25, 0.1)),
-    "crouching": Posture("feet", ((1.75, 0.3, 2.2), (1.6, 0.25, 2.15)), _SQUATTING_ARMS, 0.7, (0.15, 0.0), (0.35, 0.12)),
+    "legs stretched": Posture(
+        "floor",
+        ((1.45, 0.12, 0.15), (1.5, 0.15, 0.7)),
+        {"propped": 3.0, "on the thigh": 2, "clasped": 1},
+        0.5,
+        (-0.2, 0.0),
+        (0.2, 0.1),
+    ),
+    "knees drawn up": Posture(
+        "floor",
+        ((2.0, 0.12, 2.0), (2.0, 0.15, 1.9)),
+        {"forwards": 2.0, "on the knee": 3, "propped": 1},
+        0.5,
+        bend=(0.25, 0.1),
+    ),
+    "crouching": Posture(
+        "feet", ((1.75, 0.3, 2.2), (1.6, 0.25, 2.15)), _SQUATTING_ARMS, 0.7, (0.15, 0.0), (0.35, 0.12)
+    ),
     "on one knee": Posture("floor", ((1.5, 0.15, 1.55), (0.0, 0.05, 1.57)), _SQUATTING_ARMS, 0.5, bend=(0.12, 0.1)),
     "kneeling": Posture("floor", ((0.3, 0.1, 2.35), (0.3, 0.1, 2.35)), _SEATED_ARMS, 0.4, lean=(0.1, 0.0)),
     "on the back": Posture("lying", ((0.1, 0.1, 0.1), (0.5, 0.12, 1.0)), _LYING_ARMS, 0.6, lean=(-1.57, 0.0)),
-    "on the front": Posture("lying", ((0.0, 0.12, 0.1), (0.0, 0.15, 0.4)), {"over the head": 2.0, "raised": 1, "forwards": 1}, 0.4, lean=(1.57, 0.0)),
-    "on the side": Posture("lying", ((0.5, 0.0, 0.8), (0.8, 0.0, 1.2)), {"forwards": 2.0, "holding": 1, "on the thigh": 2}, 0.5, lean=(0.0, 1.5)),
-}  # fmt: skip
+    "on the front": Posture(
+        "lying",
+        ((0.0, 0.12, 0.1), (0.0, 0.15, 0.4)),
+        {"over the head": 2.0, "raised": 1, "forwards": 1},
+        0.4,
+        lean=(1.57, 0.0),
+    ),
+    "on the side": Posture(
+        "lying",
+        ((0.5, 0.0, 0.8), (0.8, 0.0, 1.2)),
+        {"forwards": 2.0, "holding": 1, "on the thigh": 2},
+        0.5,
+        lean=(0.0, 1.5),
+    ),
+}

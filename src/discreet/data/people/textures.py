@@ -80,7 +80,7 @@ def wall(width_m: float, height_m: float, rng: Rng, kinds: tuple[str, ...]) -> I
 
 def house_front(width_m: float, height_m: float, rng: Rng, *, night: bool) -> Image.Image:
     """Windows in rows, a shop below, ledges, signs."""
-    picture = wall(width_m, height_m, rng, ("plaster", "plaster", "bricks", "panels"))
+    picture = _tiled(wall(3.0, 2.5, rng, ("plaster", "plaster", "bricks", "panels")), blank(width_m, height_m).size)
     pen, (width, height), unit = ImageDraw.Draw(picture), picture.size, PIXELS_A_METRE
     step_x, step_y = unit * rng.uniform(1.3, 3.2), unit * rng.uniform(2.6, 3.6)
     share_x, share_y = rng.uniform(0.35, 0.85), rng.uniform(0.4, 0.75)
@@ -98,17 +98,30 @@ def house_front(width_m: float, height_m: float, rng: Rng, *, night: bool) -> Im
     return soiled(picture, rng)
 
 
+def _tiled(tile: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A picture of a size filled with another one, less its lowest rows."""
+    pixels = np.asarray(tile)[:-8]
+    times = -(-size[1] // pixels.shape[0]), -(-size[0] // pixels.shape[1]), 1
+    return Image.fromarray(np.tile(pixels, times)[: size[1], : size[0]])
+
+
 def _shops(pen: ImageDraw.ImageDraw, width: int, height: int, rng: Rng, *, night: bool) -> None:
     """Shop windows with goods, doors, name boards, awnings along the foot of a front."""
     unit, x = PIXELS_A_METRE, 0.0
     while x < width:
         wide, top = unit * rng.uniform(1.2, 4), height - unit * rng.uniform(2.3, 2.9)
-        inside = np.array([1.0, 0.85, 0.6]) * rng.uniform(0.5, 1) if night or rng.random() < 0.3 else rng.uniform(0.08, 0.4, 3)
+        inside = (
+            np.array([1.0, 0.85, 0.6]) * rng.uniform(0.5, 1)
+            if night or rng.random() < 0.3
+            else rng.uniform(0.08, 0.4, 3)
+        )
         if rng.random() < 0.75:
             pen.rectangle([x + 4, top, x + wide - 4, height - 0.3 * unit], fill=paint(inside))
             for _ in range(int(rng.integers(2, 9))):
                 a, b = x + rng.uniform(0.05, 0.8) * wide, height - unit * rng.uniform(0.4, 2)
-                pen.rectangle([a, b, a + unit * rng.uniform(0.1, 0.5), height - 0.35 * unit], fill=paint(some_colour(rng, 1)))
+                pen.rectangle(
+                    [a, b, a + unit * rng.uniform(0.1, 0.5), height - 0.35 * unit], fill=paint(some_colour(rng, 1))
+                )
             pen.rectangle([x, top - 0.5 * unit, x + wide, top], fill=paint(some_colour(rng, 1)))
             scribble(pen, (x + 0.2 * wide, top - 0.4 * unit, x + 0.8 * wide, top - 0.1 * unit), rng)
         else:
@@ -131,7 +144,9 @@ def leaves(width: int, height: int, rng: Rng, *, dry: bool = False) -> Floats:
     seed, fine = int(rng.integers(9999)), max(width / 7, 8)
     clumps = plane_noise(width, height, (width / 40 + 2, height / 40 + 2), seed)
     texture = 0.45 * clumps + 0.55 * plane_noise(width, height, (fine, fine * height / width), seed + 1)
-    green = np.array([0.45, 0.36, 0.14] if dry else [0.27, 0.4, 0.14]) * rng.uniform(0.7, 1.3) * rng.uniform(0.85, 1.15, 3)
+    green = (
+        np.array([0.45, 0.36, 0.14] if dry else [0.27, 0.4, 0.14]) * rng.uniform(0.7, 1.3) * rng.uniform(0.85, 1.15, 3)
+    )
     light = 0.25 + 1.5 * texture**1.6
     return np.clip(green * light[..., None] + 0.25 * np.clip(texture - 0.72, 0, 1)[..., None], 0, 1)
 
@@ -148,5 +163,7 @@ def sky(rays_HW3: Floats, rng: Rng, *, night: bool) -> Floats:
     points = np.column_stack([flat, np.zeros(len(flat))]).astype(np.float32)
     seed, wide = int(rng.integers(9999)), rng.uniform(0.5, 1.5)
     clouds = 0.6 * noise(points, wide, seed) + 0.4 * noise(points, 4 * wide, seed + 1)
-    cover = np.clip((clouds - rng.uniform(0.4, 0.6)) * 4, 0, 1).reshape(up.shape) * (0.15 if night else rng.uniform(0.2, 0.9))
+    cover = np.clip((clouds - rng.uniform(0.4, 0.6)) * 4, 0, 1).reshape(up.shape) * (
+        0.15 if night else rng.uniform(0.2, 0.9)
+    )
     return (colours + cover * (0.95 - colours)).astype(np.float32)
