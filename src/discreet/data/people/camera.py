@@ -48,6 +48,8 @@ def draw_camera(style: Style, persons: list[Person], rng: Rng) -> Camera:
     main = persons[0]
     framing = FRAMINGS[int(rng.choice(len(FRAMINGS), p=style.framing))]
     low, high = main.bounds()
+    if high[2] < 0.7 and framing not in ("far", "face"):
+        framing = "whole"
     spread = float(np.tan(rng.uniform(*style.fov) / 2))
     middle, extent = _frame(framing, main, low, high, rng)
     if framing == "whole" and len(persons) > 1 and rng.random() < 0.65:

@@ -21,12 +21,10 @@ _MANY = (0.15, 0.2, 0.4, 0.25, 0.0)
 def place_people(style: Style, main: Identity, others: list[Identity], rng: Rng) -> list[Person]:
     """Everybody in poses, clothes and places; the main person first, at the origin."""
     level = int(rng.choice(3, p=style.supports))
-    supports = (("feet",), ("feet", "seat", "floor"), ("feet", "seat", "floor", "lying"))[level]
-    if level and rng.random() < 0.5:
-        supports = (supports[-1],)
+    supports = (("feet",), ("seat", "floor"), ("lying",))[level]
     grouping = GROUPINGS[int(rng.choice(5, p=_FEW if len(others) < 4 else _MANY))]
     persons = [_turned(make_person(main, style, rng, supports), np.zeros(2), _facing(rng))]
-    alike = supports if rng.random() < 0.6 else ("feet",)
+    alike = supports if rng.random() < 0.6 else ("feet", "seat")
     for number, identity in enumerate(others):
         spot, facing = _spot(grouping, number, len(others), rng)
         person = make_person(identity, style, rng, alike)

@@ -51,8 +51,8 @@ class Person:
 
     def footprint(self) -> tuple[Floats, Floats]:
         """A box on the ground around most of the person, [2] each: hands may reach out of it."""
-        points = np.concatenate([layer.vertices[:, :2] for layer in (*self.layers[:1], *self.seat)])
-        low, high = np.quantile(points[::7], (0.08, 0.92), axis=0)
+        points = np.concatenate([layer.vertices[:, :2] for layer in self.layers])
+        low, high = np.quantile(points[::11], (0.04, 0.96), axis=0)
         return low, high
 
     def head(self) -> Floats:

@@ -19,7 +19,7 @@ Floats = NDArray[np.floating]
 
 _MARGIN = 0.035
 _THIGH, _SHIN = 0.436, 0.435
-_LIMITS = np.array([(-0.6, 2.2), (-0.25, 1.1), (0.0, 2.45)])
+_LIMITS = np.array([(-0.6, 2.2), (-1.3, 1.1), (0.0, 2.45)])
 _SIDES = (("L", 1.0), ("R", -1.0))
 
 
@@ -61,9 +61,8 @@ def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor",
     left_first = bool(rng.random() < 0.5)
     legs = _legs(posture, left_first, swing, rng)
     rotations = _spine(posture, left_first, rng)
-    pitch = posture.lean[0]
     for (side, sign), angles in zip(_SIDES, legs, strict=True):
-        rotations.update(_leg(side, sign, angles, pitch, flat=posture.support in ("feet", "seat"), rng=rng))
+        rotations.update(_leg(side, sign, angles, posture, rng))
     arms = _arm_names(posture, legs, rng)
     for (side, sign), arm in zip(_SIDES, arms, strict=True):
         upper, fore = (np.array(part) + rng.normal(0, swing * 0.08, 3) for part in ARMS[arm])
@@ -232,11 +231,13 @@ def _hand(side: str, sign: float, rng: Rng) -> dict[str, Floats]:
     return {f"wrist.{side}": turn(0, float(rng.normal(0, 0.12))) @ turn(1, sign * float(rng.normal(0, 0.12)))}
 
 
-def _leg(side: str, sign: float, angles: Floats, pitch: float, *, flat: bool, rng: Rng) -> dict[str, Floats]:
-    """Rotations of thigh, shin and foot (radians); `pitch` is how far the body leans forwards."""
+def _leg(side: str, sign: float, angles: Floats, posture: Posture, rng: Rng) -> dict[str, Floats]:
+    """Rotations of thigh, shin and foot for thigh forwards, thigh outwards, knee (radians)."""
     forwards, outwards, knee = (float(angle) for angle in angles)
-    thigh = turn(2, sign * float(rng.uniform(0, 0.3))) @ turn(1, -sign * (outwards - 0.05)) @ turn(0, -forwards)
-    foot = np.clip(knee - forwards + pitch, -0.6, 0.55) if flat else -0.35
+    around = sign * (posture.apart + float(rng.uniform(0, 0.3)))
+    thigh = turn(2, around) @ turn(1, -sign * (outwards - 0.05)) @ turn(0, -forwards)
+    flat = posture.support in ("feet", "seat")
+    foot = np.clip(knee - forwards + posture.lean[0], -0.6, 0.55) if flat else -0.35
     return {
         f"upperleg01.{side}": thigh.astype(np.float32),
         f"lowerleg01.{side}": turn(0, knee),

@@ -120,6 +120,7 @@ class Posture:
         lean: of the whole body forwards, radians; and to its left.
         bend: of the back forwards, mean and standard deviation.
         planted: whether both soles are on the ground: knees are bent until they are.
+        apart: each thigh turned outwards about the vertical, radians.
     """
 
     support: str
@@ -129,6 +130,7 @@ class Posture:
     lean: tuple[float, float] = (0.0, 0.0)
     bend: tuple[float, float] = (0.0, 0.07)
     planted: bool = False
+    apart: float = 0.0
 
 
 POSTURES: dict[str, Posture] = {
@@ -151,13 +153,17 @@ POSTURES: dict[str, Posture] = {
         "feet", ((0.55, 0.05, 0.1), (0.55, 0.08, 0.15)), _SQUATTING_ARMS, 0.4, (0.5, 0.0), (0.5, 0.15), True
     ),
     "sitting": Posture("seat", ((1.5, 0.12, 1.5), (1.5, 0.14, 1.45)), _SEATED_ARMS, 3, bend=(0.06, 0.12)),
-    "sitting wide": Posture("seat", ((1.45, 0.4, 1.5), (1.45, 0.4, 1.6)), _SEATED_ARMS, 1, bend=(0.15, 0.15)),
+    "sitting wide": Posture(
+        "seat", ((1.45, 0.05, 1.5), (1.45, 0.05, 1.6)), _SEATED_ARMS, 1, bend=(0.15, 0.15), apart=0.4
+    ),
     "feet forwards": Posture("seat", ((1.45, 0.1, 0.75), (1.45, 0.15, 1.0)), _SEATED_ARMS, 1, lean=(-0.15, 0.0)),
     "legs crossed": Posture("seat", ((1.5, 0.05, 1.45), (1.78, -0.22, 1.2)), _SEATED_ARMS, 1.2),
     "leaning forwards": Posture(
         "seat", ((1.55, 0.25, 1.7), (1.55, 0.25, 1.6)), _SQUATTING_ARMS, 0.8, (0.15, 0.0), (0.4, 0.12)
     ),
-    "cross-legged": Posture("floor", ((1.35, 0.95, 2.3), (1.35, 0.95, 2.2)), _SEATED_ARMS, 0.7, bend=(0.2, 0.1)),
+    "cross-legged": Posture(
+        "floor", ((1.5, -1.15, 2.3), (1.5, -1.25, 2.2)), _SEATED_ARMS, 0.7, bend=(0.2, 0.1), apart=0.75
+    ),
     "legs stretched": Posture(
         "floor",
         ((1.45, 0.12, 0.15), (1.5, 0.15, 0.7)),

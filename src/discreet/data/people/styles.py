@@ -21,7 +21,7 @@ class Style:
         crowd: odds of 1, 2, 3, … persons.
         framing: odds of camera.FRAMINGS: whole figures, from the knees up, from the hips up, head and
             shoulders, face, the lower half, the middle, far away.
-        supports: odds that people may stand only, also sit, also lie.
+        supports: odds that the main person is on the feet, sits, lies.
         saturation: how colourful clothes are, 0–1. patterned: odds that a cloth has a pattern.
         coats, dresses, skirts, shorts, hats, glasses, scarves, gloves, barefoot: odds. Dresses
             and skirts are for those who dress so.
@@ -71,7 +71,7 @@ _STREET = Style(
     warmth=0.0,
     crowd=(0.30, 0.24, 0.17, 0.11, 0.06, 0.04, 0.025, 0.02, 0.015, 0.01, 0.005, 0.005),
     framing=(0.42, 0.16, 0.14, 0.12, 0.04, 0.04, 0.03, 0.05),
-    supports=(0.55, 0.37, 0.08),
+    supports=(0.78, 0.17, 0.05),
     saturation=0.35,
     patterned=0.35,
     coats=0.33,
@@ -96,7 +96,7 @@ _STUDIO = Style(
     warmth=0.05,
     crowd=(0.70, 0.20, 0.06, 0.03, 0.01),
     framing=(0.5, 0.16, 0.14, 0.12, 0.05, 0.02, 0.01, 0.0),
-    supports=(0.6, 0.3, 0.1),
+    supports=(0.75, 0.2, 0.05),
     saturation=0.75,
     patterned=0.5,
     coats=0.16,
@@ -121,7 +121,7 @@ _STORE = Style(
     warmth=-0.02,
     crowd=(0.36, 0.27, 0.17, 0.1, 0.05, 0.03, 0.02),
     framing=(0.48, 0.18, 0.12, 0.06, 0.02, 0.04, 0.02, 0.08),
-    supports=(0.8, 0.2, 0.0),
+    supports=(0.9, 0.1, 0.0),
     saturation=0.5,
     patterned=0.4,
     coats=0.4,
@@ -146,7 +146,7 @@ _HOME = Style(
     warmth=0.08,
     crowd=(0.42, 0.3, 0.15, 0.08, 0.03, 0.02),
     framing=(0.32, 0.17, 0.18, 0.16, 0.08, 0.04, 0.03, 0.02),
-    supports=(0.3, 0.5, 0.2),
+    supports=(0.5, 0.36, 0.14),
     saturation=0.55,
     patterned=0.45,
     coats=0.06,

@@ -154,8 +154,10 @@ def leaves(width: int, height: int, rng: Rng, *, dry: bool = False) -> Floats:
 def sky(rays_HW3: Floats, rng: Rng, *, night: bool) -> Floats:
     """Sky and haze over the horizon, with clouds, along rays."""
     kinds = (
-        ((0.28, 0.5, 0.85), (0.75, 0.86, 0.95)), ((0.7, 0.73, 0.77), (0.88, 0.89, 0.9)), ((0.42, 0.45, 0.6), (0.98, 0.75, 0.55)),
-    )  # fmt: skip
+        ((0.28, 0.5, 0.85), (0.75, 0.86, 0.95)),
+        ((0.7, 0.73, 0.77), (0.88, 0.89, 0.9)),
+        ((0.42, 0.45, 0.6), (0.98, 0.75, 0.55)),
+    )
     zenith, haze = ((0.03, 0.04, 0.08), (0.13, 0.11, 0.13)) if night else kinds[rng.choice(3, p=(0.5, 0.38, 0.12))]
     up = np.clip(rays_HW3[..., 2:], 0, 1)
     colours = np.asarray(haze) + (np.asarray(zenith) - np.asarray(haze)) * np.sqrt(up)
