@@ -52,7 +52,7 @@ def draw_camera(style: Style, persons: list[Person], rng: Rng) -> Camera:
         framing = "whole"
     spread = float(np.tan(rng.uniform(*style.fov) / 2))
     middle, extent = _frame(framing, main, low, high, rng)
-    if framing == "whole" and len(persons) > 1 and rng.random() < 0.65:
+    if framing == "whole" and len(persons) > 1 and rng.random() < 0.8:
         lows, highs = zip(*(person.bounds() for person in persons if person.bounds()[0][1] < 2.5), strict=True)
         all_low, all_high = np.min(lows, 0), np.max(highs, 0)
         extent = max(extent, min(0.55 * float(all_high[0] - all_low[0]), 2.6 * extent))

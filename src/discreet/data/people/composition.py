@@ -46,7 +46,7 @@ def _spot(grouping: str, number: int, count: int, rng: Rng) -> tuple[Floats, flo
     rank = number // 2 + 1
     match grouping:
         case "row":
-            return np.array([side * rank * rng.uniform(0.42, 0.7), rng.normal(0.08, 0.1)]), _facing(rng) * 0.6
+            return np.array([side * rank * rng.uniform(0.42, 0.7), rng.normal(0.18, 0.1)]), _facing(rng) * 0.6
         case "group":
             angle = rng.uniform(0.1, np.pi - 0.1)
             spot = np.array([np.cos(angle), 0.6 * np.sin(angle)]) * rng.uniform(0.6, 0.9 + 0.15 * count)

@@ -19,7 +19,7 @@ Floats = NDArray[np.floating]
 
 _MARGIN = 0.035
 _THIGH, _SHIN = 0.436, 0.435
-_LIMITS = np.array([(-0.6, 2.2), (-1.3, 1.1), (0.0, 2.45)])
+_LIMITS = np.array([(-0.6, 2.45), (-1.65, 1.1), (0.0, 2.45)])
 _SIDES = (("L", 1.0), ("R", -1.0))
 
 
@@ -66,9 +66,15 @@ def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor",
     arms = _arm_names(posture, legs, rng)
     for (side, sign), arm in zip(_SIDES, arms, strict=True):
         upper, fore = (np.array(part) + rng.normal(0, swing * 0.08, 3) for part in ARMS[arm])
+        if _is_prone(posture):
+            upper[1], fore[1] = max(upper[1], 0.05), max(fore[1], 0.05)
         rotations.update(_arm(side, sign, *off_the_torso(upper, fore)))
         rotations.update(_hand(side, sign, rng))
     return Pose(rotations, name, arms)
+
+
+def _is_prone(posture: Posture) -> bool:
+    return posture.lean[0] > 1
 
 
 def _draw(rng: Rng, odds: dict[str, float]) -> str:
@@ -83,7 +89,7 @@ def _legs(posture: Posture, left_first: bool, swing: float, rng: Rng) -> Floats:
     angles = np.array(posture.legs) * (1 - mix) + np.array(other.legs) * mix
     angles = angles + rng.normal(0, swing * np.array([0.05, 0.03, 0.05]), (2, 3))
     angles = np.clip(angles if left_first else angles[::-1], _LIMITS[:, 0], _LIMITS[:, 1])
-    return _planted(angles) if posture.planted else angles
+    return _planted(angles, posture.lean[0]) if posture.planted else angles
 
 
 def _akin(one: Posture, other: Posture) -> bool:
@@ -92,9 +98,10 @@ def _akin(one: Posture, other: Posture) -> bool:
     return one.support == other.support and one.planted == other.planted and one.lean == other.lean and bool(near)
 
 
-def _planted(angles: Floats) -> Floats:
-    """The longer leg's knee bent until both ankles are equally low."""
+def _planted(angles: Floats, pitch: float) -> Floats:
+    """The longer leg's knee bent until both ankles are equally low; the body leans by `pitch`."""
     forwards, outwards, knee = angles.T
+    forwards = forwards - pitch
     drops = np.cos(outwards) * (_THIGH * np.cos(forwards) + _SHIN * np.cos(forwards - knee))
     longer = int(np.argmax(drops))
     shin = (drops.min() / np.cos(outwards[longer]) - _THIGH * np.cos(forwards[longer])) / _SHIN
@@ -125,7 +132,9 @@ def _spine(posture: Posture, left_first: bool, rng: Rng) -> dict[str, Floats]:
             look += rng.choice([-1, 1]) * rng.uniform(0.4, 0.9)
         case "up":
             nod -= rng.uniform(0.2, 0.45)
-    if posture.support != "lying":
+    if _is_prone(posture):
+        nod = -abs(nod)
+    elif posture.support != "lying":
         nod -= 0.55 * (bend + max(posture.lean[0], 0.0))
     nod, look = float(np.clip(nod, -0.6, 0.75)), float(np.clip(look, -1.1, 1.1))
     part = turn(0, bend / 3) @ turn(1, lean / 3) @ turn(2, twist / 3)
@@ -163,7 +172,7 @@ def torso_depth(points_N3: Floats) -> Floats:
     return np.where(outside, -1.0, inside)
 
 
-def _arm_points(upper: Floats, fore: Floats) -> Floats:
+def arm_points(upper: Floats, fore: Floats) -> Floats:
     """Points along the left forearm and hand of an unposed body whose arm points so, [5, 3]."""
     body = template()
     shoulder, elbow, wrist = (body.heads[body.bones[f"{name}.L"]] for name in ("upperarm01", "lowerarm01", "wrist"))
@@ -177,7 +186,7 @@ def off_the_torso(upper: Floats, fore: Floats) -> tuple[Floats, Floats]:
     """Directions of an arm moved until forearm and hand lie outside the body, clothes allowed for."""
     heights, ellipses = _torso()
     for _ in range(20):
-        points = _arm_points(upper, fore)
+        points = arm_points(upper, fore)
         across, depth, middle = (np.interp(points[:, 2], heights, column) for column in ellipses.T)
         margin = _MARGIN / np.maximum(np.minimum(across, depth), 1e-3)
         deep = torso_depth(points) + margin
@@ -237,7 +246,9 @@ def _leg(side: str, sign: float, angles: Floats, posture: Posture, rng: Rng) -> 
     around = sign * (posture.apart + float(rng.uniform(0, 0.3)))
     thigh = turn(2, around) @ turn(1, -sign * (outwards - 0.05)) @ turn(0, -forwards)
     flat = posture.support in ("feet", "seat")
-    foot = np.clip(knee - forwards + posture.lean[0], -0.6, 0.55) if flat else -0.35
+    tilt = knee - forwards + posture.lean[0]
+    stretched = -1.1 if tilt > 1.2 else -0.35
+    foot = np.clip(tilt, -0.6, 0.55) if flat else stretched
     return {
         f"upperleg01.{side}": thigh.astype(np.float32),
         f"lowerleg01.{side}": turn(0, knee),

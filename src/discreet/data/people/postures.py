@@ -162,11 +162,11 @@ POSTURES: dict[str, Posture] = {
         "seat", ((1.55, 0.25, 1.7), (1.55, 0.25, 1.6)), _SQUATTING_ARMS, 0.8, (0.15, 0.0), (0.4, 0.12)
     ),
     "cross-legged": Posture(
-        "floor", ((1.5, -1.15, 2.3), (1.5, -1.25, 2.2)), _SEATED_ARMS, 0.7, bend=(0.2, 0.1), apart=0.75
+        "floor", ((1.5, -1.5, 2.3), (1.5, -1.55, 2.2)), _SEATED_ARMS, 0.7, bend=(0.2, 0.1), apart=0.75
     ),
     "legs stretched": Posture(
         "floor",
-        ((1.45, 0.12, 0.15), (1.5, 0.15, 0.7)),
+        ((1.4, 0.12, 0.05), (1.7, 0.15, 0.65)),
         {"propped": 3.0, "on the thigh": 2, "clasped": 1},
         0.5,
         (-0.2, 0.0),
@@ -174,7 +174,7 @@ POSTURES: dict[str, Posture] = {
     ),
     "knees drawn up": Posture(
         "floor",
-        ((2.0, 0.12, 2.0), (2.0, 0.15, 1.9)),
+        ((2.35, 0.12, 1.75), (2.3, 0.15, 1.65)),
         {"forwards": 2.0, "on the knee": 3, "propped": 1},
         0.5,
         bend=(0.25, 0.1),
@@ -188,7 +188,7 @@ POSTURES: dict[str, Posture] = {
     "on the front": Posture(
         "lying",
         ((0.0, 0.12, 0.1), (0.0, 0.15, 0.4)),
-        {"over the head": 2.0, "raised": 1, "forwards": 1},
+        {"over the head": 2.0, "raised": 1, "wide": 1},
         0.4,
         lean=(1.57, 0.0),
     ),
