@@ -34,6 +34,15 @@ class Camera:
         """The row of the horizon as a part of the height, 0 at the top; unclipped."""
         return float(0.5 * (1 + self.forward[2] / max(self.up[2], 0.1) / self.spread))
 
+    def may_see(self, low: Floats, high: Floats) -> bool:
+        """Whether anything of a box [3] to [3] can be in the picture."""
+        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        sight = corners - self.position
+        reach = (sight @ self.forward) * self.spread
+        across, upwards = sight @ self.right, sight @ self.up
+        beyond = (reach < 0, across > reach, -across > reach, upwards > reach, -upwards > reach)
+        return not any(side.all() for side in beyond)
+
     def rays(self, columns: Floats, rows: Floats, size_px: int) -> Floats:
         """Unit directions, float32 [N, 3], through points of the picture in pixels."""
         across = (2 * columns / size_px - 1) * self.spread

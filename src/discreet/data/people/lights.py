@@ -27,6 +27,11 @@ class Light:
     fill: Floats
     softness: float
 
+    def on_the_ground(self) -> float:
+        """How much brighter level ground is than the backdrop's white, which gets half of all light."""
+        arriving = self.sun.mean() * self.direction[2] + 0.95 * self.sky.mean()
+        return float(arriving / (0.5 * (self.sun.mean() + self.sky.mean())))
+
 
 @dataclass(frozen=True)
 class _Kind:

@@ -47,21 +47,36 @@ class _Site:
     night: bool
 
 
-def draw_place(kind: str, camera: Camera, bounds: tuple[Floats, Floats], size_px: int, light: str, rng: Rng) -> Place:
-    """One of PLACES around people within bounds (lowest [3], highest [3])."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What a place is drawn for.
+
+    Args:
+        camera: that looks at it. low, high: [3], the corners of everybody's bounds.
+        night: whether it is dark. ground_gain: how much brighter than the backdrop the ground is lit.
+    """
+
+    camera: Camera
+    low: Floats
+    high: Floats
+    night: bool = False
+    ground_gain: float = 1.0
+
+
+def draw_place(kind: str, around: Surroundings, size_px: int, rng: Rng) -> Place:
+    """One of PLACES."""
+    camera = around.camera
     ground, colour = draw_ground(kind, rng)
-    site = _Site(bounds[0], bounds[1], colour, light == "night")
+    site = _Site(around.low, around.high, colour, around.night)
     row, column = np.mgrid[:size_px, :size_px].reshape(2, -1)
     rays = camera.rays(column + 0.5, row + 0.5, size_px).reshape(size_px, size_px, 3)
-    indoors = kind in _INDOORS
-    canvas = _ceiling(rays, camera, rng) if indoors else textures.sky(rays, rng, night=site.night)
-    canvas = paint_ground(canvas, rays, camera, colour, rng)
+    canvas = _ceiling(rays, camera, rng) if kind in _INDOORS else textures.sky(rays, rng, night=site.night)
+    canvas = paint_ground(canvas, rays, camera, colour * around.ground_gain ** (1 / 2.2), rng)
     boards, reach = PLACES[kind](site, rng)
     canvas = paint_boards(canvas.astype(np.float32), camera, boards)
     if site.night:
         canvas = canvas * rng.uniform(0.35, 0.75)
-    floor_ends = (0.55 * reach, 0.97 * reach)
-    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, floor_ends)
+    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, (0.55 * reach, 0.97 * reach))
 
 
 def _ceiling(rays: Floats, camera: Camera, rng: Rng) -> Floats:
@@ -89,10 +104,10 @@ def _street(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     near = float(site.high[1]) + 3
     end = near + rng.uniform(25, 60)
     boards = _row_of_fronts(site, end, rng)
+    height = rng.uniform(7, 12)
+    front = textures.house_front(14.0, height, rng, night=site.night)
     for side in (-1, 1):
         if rng.random() < 0.85:
-            height = rng.uniform(7, 14)
-            front = textures.house_front(14.0, height, rng, night=site.night)
             boards.append(_beside(side * rng.uniform(4.5, 9), -4.0, end, height, front, (end + 4) / 14))
     boards += _standing(pictures.OUTDOORS, near, near + 18, (-9, 9), int(rng.integers(3, 10)), rng)
     return boards, near

@@ -14,7 +14,7 @@ from discreet.data.people.identity import Identity
 from discreet.data.people.lights import Light, draw_light
 from discreet.data.people.mesh import Layer
 from discreet.data.people.person import Person
-from discreet.data.people.places import draw_place
+from discreet.data.people.places import Surroundings, draw_place
 from discreet.data.people.styles import Style
 
 __all__ = ["Camera", "Light", "Scene", "compose_scene"]
@@ -57,7 +57,10 @@ def compose_scene(style: Style, main: Identity, others: list[Identity], size_px:
     lows, highs = zip(*(person.bounds() for person in persons), strict=True)
     low, high = np.min(lows, 0), np.max(highs, 0)
     seats = [layer for person in persons for layer in person.seat]
-    place = draw_place(_draw(rng, style.places), camera, (low, high), size_px, light, rng)
+    seen = [persons[0], *(person for person in persons[1:] if camera.may_see(*person.bounds()))]
+    lighting = draw_light(light, style, camera, rng)
+    surroundings = Surroundings(camera, low, high, night=light == "night", ground_gain=lighting.on_the_ground())
+    place = draw_place(_draw(rng, style.places), surroundings, size_px, rng)
     props = [*seats, *make_things(low, high, style.clutter, rng)]
     head = persons[0].head()
     distance = float((head - camera.position) @ camera.forward)
@@ -65,11 +68,11 @@ def compose_scene(style: Style, main: Identity, others: list[Identity], size_px:
         props += make_occluder(camera.position, head, rng)
     aperture = float(rng.choice([0.006, 0.015, 0.03, 0.05])) if rng.random() < style.depth_blur else 0.0
     return Scene(
-        persons=tuple(persons),
+        persons=tuple(seen),
         props=tuple(props),
         floor=place.ground,
         camera=camera,
-        light=draw_light(light, style, camera, rng),
+        light=lighting,
         backdrop=place.backdrop,
         floor_ends=place.floor_ends,
         focus_m=max(distance, 0.3),

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from discreet.data.people.boards import Board, facing_board, paint_boards
 from discreet.data.people.camera import FRAMINGS, Camera
 from discreet.data.people.composition import place_people
 from discreet.data.people.identity import draw_identity
 from discreet.data.people.lights import LIGHTS, draw_light
-from discreet.data.people.places import PLACES, draw_place
+from discreet.data.people.places import PLACES, Surroundings, draw_place
 from discreet.data.people.scene import compose_scene
 from discreet.data.people.styles import STYLES, find_style
 
@@ -38,7 +39,7 @@ def test_styles_are_different_worlds_with_numbers_that_never_change() -> None:
 @pytest.mark.parametrize("kind", sorted(PLACES))
 def test_a_place_fills_the_picture_and_follows_its_seed(kind: str) -> None:
     first, again, other = (
-        draw_place(kind, LEVEL, BOUNDS, SIZE, "sun", np.random.default_rng(seed)) for seed in (3, 3, 4)
+        draw_place(kind, Surroundings(LEVEL, *BOUNDS), SIZE, np.random.default_rng(seed)) for seed in (3, 3, 4)
     )
     assert first.backdrop.shape == (SIZE, SIZE, 3)
     assert 0 <= first.backdrop.min() <= first.backdrop.max() <= 1
@@ -59,8 +60,6 @@ def test_a_board_is_seen_where_it_stands() -> None:
 
 def test_a_nearer_board_hides_a_farther_one_and_glass_does_not() -> None:
     colours = {"far": (255, 0, 0, 255), "near": (0, 255, 0, 255), "clear": (0, 0, 255, 0)}
-    from PIL import Image
-
     boards = [
         facing_board(0.0, depth, 0.0, Image.new("RGBA", (8, 8), colours[name]), 3.0)
         for name, depth in (("far", 5.0), ("near", 2.0), ("clear", 1.0))
@@ -78,6 +77,14 @@ def test_light_comes_from_above_and_backlight_from_behind(name: str) -> None:
         assert min(light.sun.min(), light.sky.min(), light.fill.min()) > 0
         if name in ("backlight", "flash"):
             assert (light.direction @ LEVEL.forward > 0) == (name == "backlight")
+
+
+def test_the_camera_may_see_what_is_before_it_alone() -> None:
+    low, high = BOUNDS
+    assert LEVEL.may_see(low, high)
+    assert LEVEL.may_see(low + np.array([2.0, 0, 0]), high + np.array([2.0, 0, 0]))
+    assert not LEVEL.may_see(low + np.array([5.0, 0, 0]), high + np.array([5.0, 0, 0]))
+    assert not LEVEL.may_see(low - np.array([0, 8.0, 0]), high - np.array([0, 8.0, 0]))
 
 
 def test_nobody_stands_in_somebody_else() -> None:
