@@ -224,7 +224,7 @@ def _field(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     boards = [_greenery(depth + 4, rng, rng.uniform(4, 10))]
     strip = textures.blank(18, 1.0, textures.some_colour(rng, 1))
     pen = ImageDraw.Draw(strip)
-    for x in np.arange(0, strip.width, 3 * textures.PIXELS_A_METRE):
+    for x in range(0, strip.width, 3 * textures.PIXELS_A_METRE):
         pen.rectangle(
             [x, 0, x + 3 * textures.PIXELS_A_METRE, strip.height], fill=textures.paint(textures.some_colour(rng, 1.4))
         )
