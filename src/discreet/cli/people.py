@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="side in pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--style", default="street", help="street or studio")
+    parser.add_argument("--style", default="street", help="street, studio, store or home")
     parser.add_argument("--workers", type=int, default=1, help="processes")
 
 

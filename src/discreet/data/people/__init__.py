@@ -1,7 +1,8 @@
 """People who never existed: pictures with exact part labels and person ids, made by numpy.
 
-Rooms, from the ground up: noise, mesh, body, pose, materials; garments, identity, styles;
-wardrobe, hair, person; scenery, scene; render; generate.
+Rooms, from the ground up: noise, mesh, body, postures, pose, materials; garments, identity, styles;
+wardrobe, hair, furniture, person; composition, camera, lights; textures, pictures, boards, places;
+scene; render; generate.
 """
 
 from discreet.data.people.generate import RenderedPicture, generate_people, render_picture

@@ -87,7 +87,7 @@ def render_picture(style: str, seed: int, index: int, size_px: int) -> RenderedP
 def _compose(style: Style, seed: int, index: int, size_px: int, rng: np.random.Generator) -> Scene:
     """The scene of a picture: its main person and passers-by who are in no other."""
     others = []
-    for number in range(int(rng.choice(4, p=style.crowd))):
+    for number in range(int(rng.choice(len(style.crowd), p=style.crowd))):
         own = np.random.default_rng([seed, style.number, _FOR_PASSER_BY, index, number])
         others.append(draw_identity(f"{style.name}-{seed}-passer-by-{index:05d}-{number + 1}", own))
     return compose_scene(style, main_subject(style, seed, index), others, size_px, rng)

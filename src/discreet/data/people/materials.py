@@ -227,7 +227,9 @@ class Floor:
         if self.kind == "sheet":
             return colours, normals_N3, 0.02
         patches = 0.6 * noise(points_N3, self.scale, self.seed) + 0.4 * noise(points_N3, 7 * self.scale, self.seed)
-        colours = colours * (0.65 + 0.7 * patches)[:, None]
+        strength = {"grass": 0.7, "gravel": 0.5}.get(self.kind, 0.3)
+        grain = noise(points_N3, 60, self.seed + 2)
+        colours = colours * (1 + strength * (patches - 0.5) + 0.25 * (grain - 0.5))[:, None]
         if self.kind in ("tiles", "boards"):
             width = np.array([self.scale, self.scale * (1 if self.kind == "tiles" else 6)])
             joint = (points_N3[:, :2] * width % 1 < 0.05).any(1)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import part_labels, pose_body, template
+from discreet.data.people.furniture import make_mat, make_seat
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.hair import dress_head
 from discreet.data.people.identity import Identity
-from discreet.data.people.materials import Colour, Eye, Skin, Solid
-from discreet.data.people.mesh import Layer, box, compact, solid
+from discreet.data.people.materials import Eye, Skin
+from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.pose import draw_pose
 from discreet.data.people.styles import Style
 from discreet.data.people.wardrobe import draw_outfit
@@ -28,25 +29,46 @@ class Person:
 
     Args:
         subject: the identity's name. layers: what is labelled. seat: what the person sits on.
-        top: metres from the ground to the highest point.
+        top: metres from the ground to the highest point. posture: one of POSTURES.
     """
 
     subject: str
     layers: tuple[Layer, ...]
     seat: tuple[Layer, ...]
     top: float
+    posture: str = "upright"
 
     def placed(self, rotation: Floats, offset: Floats) -> Person:
         """The person turned by [3, 3] and moved by [3]."""
         layers = tuple(layer.moved(rotation, offset) for layer in self.layers)
         seat = tuple(layer.moved(rotation, offset) for layer in self.seat)
-        return Person(self.subject, layers, seat, self.top)
+        return replace(self, layers=layers, seat=seat)
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """The lowest and the highest corner of all that is labelled, [3] each."""
+        lows, highs = zip(*((layer.vertices.min(0), layer.vertices.max(0)) for layer in self.layers), strict=True)
+        return np.min(lows, 0), np.max(highs, 0)
+
+    def footprint(self) -> tuple[Floats, Floats]:
+        """A box on the ground around most of the person, [2] each: hands may reach out of it."""
+        points = np.concatenate([layer.vertices[:, :2] for layer in self.layers])
+        low, high = np.quantile(points[::11], (0.04, 0.96), axis=0)
+        return low, high
+
+    def head(self) -> Floats:
+        """The middle of the face [3]; where it is all hidden, the top of the person."""
+        skin = self.layers[0]
+        rows = skin.faces[skin.labels == _FACE]
+        low, high = self.bounds()
+        return skin.vertices[rows[:, 0]].mean(0) if len(rows) else np.array([*(low + high)[:2] / 2, high[2] - 0.12])
 
 
-def make_person(identity: Identity, style: Style, rng: np.random.Generator) -> Person:
+def make_person(
+    identity: Identity, style: Style, rng: np.random.Generator, supports: tuple[str, ...] = ("feet",)
+) -> Person:
     """An identity in a new pose and new clothes."""
     body = template()
-    pose = draw_pose(rng)
+    pose = draw_pose(rng, supports=supports)
     figure = pose_body(identity.shape, pose.rotations)
     outfit = draw_outfit(identity, style, rng)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow)
@@ -59,25 +81,15 @@ def make_person(identity: Identity, style: Style, rng: np.random.Generator) -> P
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, rng)
-    used = body.meshes["skin"]
-    seat = _seat(figure.vertices, rng) if pose.sitting else ()
-    return Person(identity.name, tuple(layers), seat, float(figure.vertices[used, 2].max()))
+    used = np.unique(body.meshes["skin"])
+    return Person(
+        identity.name, tuple(layers), _rest(pose.support, figure.vertices[used], figure.vertices, rng),
+        float(figure.vertices[used, 2].max()), pose.posture,
+    )  # fmt: skip
 
 
-def _seat(vertices: Floats, rng: np.random.Generator) -> tuple[Layer, ...]:
-    """A block under the thighs, sometimes with a back."""
-    body = template()
-    rows = np.unique(body.meshes["tights"])
-    bottom = rows[(np.abs(body.points[rows, 2] - 0.05) < 0.1) & (body.arm[rows] < 0.5)]
-    height = float(np.quantile(vertices[bottom, 2], 0.03)) - 0.005
-    middle = vertices[bottom].mean(0)
-    red, green, blue = (float(value) for value in rng.uniform(0.1, 0.8, 3))
-    colour: Colour = (red, green, blue)
-    half = float(rng.uniform(0.22, 0.7))
-    low = (float(middle[0]) - half, float(middle[1]) - 0.12, 0.0 if rng.random() < 0.6 else height - 0.06)
-    high = (float(middle[0]) + half, float(middle[1]) + 0.3, height)
-    blocks = [box(low, high)]
-    if rng.random() < 0.4:
-        blocks.append(box((low[0], high[1], 0.0), (high[0], high[1] + 0.06, height + float(rng.uniform(0.3, 0.6)))))
-    material = Solid(colour, gloss=0.1, rough=0.5, seed=int(rng.integers(1000)))
-    return tuple(solid(vertices, faces, 0, material) for vertices, faces in blocks)
+def _rest(support: str, skin: Floats, vertices: Floats, rng: np.random.Generator) -> tuple[Layer, ...]:
+    """What the body rests on, if it is not the ground."""
+    if support == "seat":
+        return make_seat(vertices, rng)
+    return make_mat(skin, rng) if support == "lying" else ()

@@ -1,59 +1,44 @@
-"""Poses: a library of arms and legs in words, turned into bone rotations.
+"""Poses: a keyed posture, mixed with another, jittered, kept off the body, turned into bone rotations.
 
-An arm is two directions, of the upper arm and of the forearm, in the axes of the chest as the
-left arm sees them: x outwards, -y forwards, z up. The elbow's plane fixes the twist. A leg is
-three angles: thigh forwards, thigh outwards, knee.
+The elbow's plane fixes the twist of an arm; soles are put flat by the ankle as far as it bends.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import template
+from discreet.data.people.postures import ARMS, POSTURES, Posture
 
+Rng = np.random.Generator
 Floats = NDArray[np.floating]
-Direction = tuple[float, float, float]
 
-ARMS: dict[str, tuple[Direction, Direction]] = {
-    "hanging": ((0.22, 0.05, -1.0), (0.12, -0.3, -1.0)),
-    "loose": ((0.4, 0.1, -1.0), (0.2, -0.45, -1.0)),
-    "hand on hip": ((0.8, 0.4, -0.6), (-0.75, -0.45, -0.45)),
-    "across": ((0.25, -0.35, -0.9), (-0.85, -0.6, 0.1)),
-    "to the ear": ((0.5, -0.6, -0.6), (-0.15, -0.1, 1.0)),
-    "to the chin": ((0.2, -0.5, -0.8), (-0.25, -0.35, 1.0)),
-    "holding": ((0.2, -0.25, -0.95), (-0.25, -0.9, 0.2)),
-    "raised": ((0.55, -0.15, 0.9), (0.1, -0.2, 1.0)),
-    "waving": ((0.9, -0.15, -0.1), (0.3, -0.3, 1.0)),
-    "wide": ((1.0, 0.0, -0.15), (1.0, -0.25, 0.1)),
-    "in the pocket": ((0.4, 0.25, -0.9), (0.0, -0.5, -0.9)),
-    "behind the back": ((0.3, 0.4, -0.9), (-0.4, 0.25, -0.85)),
-    "forwards": ((0.2, -0.85, -0.3), (0.0, -1.0, 0.1)),
-}
-_ARM_ODDS = {"hanging": 6, "loose": 4, "holding": 2, "in the pocket": 2, "hand on hip": 1.5, "to the ear": 0.7}
-
-LEGS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "standing": ((0.02, 0.05, 0.03), (0.0, 0.05, 0.03)),
-    "at ease": ((0.0, 0.03, 0.0), (0.25, 0.12, 0.4)),
-    "astride": ((0.0, 0.25, 0.03), (0.0, 0.25, 0.03)),
-    "stepping": ((0.45, 0.02, 0.15), (-0.35, 0.02, 0.35)),
-    "striding": ((0.65, 0.02, 0.2), (-0.5, 0.02, 0.5)),
-    "running": ((1.0, 0.02, 1.2), (-0.4, 0.02, 1.0)),
-    "climbing": ((1.1, 0.1, 1.2), (0.0, 0.05, 0.05)),
-    "sitting": ((1.5, 0.12, 1.5), (1.5, 0.12, 1.45)),
-    "crouching": ((1.9, 0.25, 2.1), (1.5, 0.2, 2.0)),
-}
-_LEG_ODDS = {"standing": 4, "at ease": 4, "stepping": 3.5, "striding": 1.5, "sitting": 1.2, "crouching": 0.3}
+_MARGIN = 0.035
+_THIGH, _SHIN = 0.436, 0.435
+_LIMITS = np.array([(-0.6, 2.45), (-1.65, 1.1), (0.0, 2.45)])
+_SIDES = (("L", 1.0), ("R", -1.0))
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Bone rotations by name, and whether the person sits (and needs a seat)."""
+    """Bone rotations by name, and what they came from.
+
+    Args:
+        rotations: float32 [3, 3] by bone. posture: one of POSTURES. arms: of the left and the right, of ARMS.
+    """
 
     rotations: dict[str, Floats]
-    sitting: bool
+    posture: str
+    arms: tuple[str, str]
+
+    @property
+    def support(self) -> str:
+        """What the body rests on: "feet", "seat", "floor" or "lying"."""
+        return POSTURES[self.posture].support
 
 
 def turn(axis: int, angle: float) -> Floats:
@@ -65,40 +50,96 @@ def turn(axis: int, angle: float) -> Floats:
     return matrix
 
 
-def draw_pose(rng: np.random.Generator, *, swing: float = 1.0) -> Pose:
-    """A random pose; `swing` scales how far from its keyed pose a limb strays."""
-    legs = _draw(rng, list(LEGS), _LEG_ODDS)
-    rotations = _spine(rng)
-    left_first = rng.random() < 0.5
-    for side, sign in (("L", 1.0), ("R", -1.0)):
-        angles = np.array(LEGS[legs][0 if (side == "L") == left_first else 1])
-        angles = angles + rng.normal(0, swing * np.array([0.06, 0.03, 0.05]))
-        rotations.update(_leg(side, sign, angles, twist=sign * rng.uniform(0, 0.35)))
-    together = rng.random() < 0.35
-    arm = _draw(rng, list(ARMS), _ARM_ODDS)
-    for side, sign in (("L", 1.0), ("R", -1.0)):
-        if side == "R" and not together:
-            arm = _draw(rng, list(ARMS), _ARM_ODDS)
-        upper, fore = (np.array(part) + rng.normal(0, swing * 0.09, 3) for part in ARMS[arm])
-        if legs in ("stepping", "striding", "running") and arm in ("hanging", "loose"):
-            forward = 0.45 if (side == "R") == left_first else -0.4
-            upper, fore = upper - [0, forward, 0], fore - [0, forward + 0.15, 0]
-        rotations.update(_arm(side, sign, upper, fore))
-    return Pose(rotations, sitting=legs == "sitting")
+def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor", "lying"), swing: float = 1.0) -> Pose:
+    """A random pose.
+
+    Args:
+        supports: what there is to rest on. swing: scales how far a limb strays from its keyed pose.
+    """
+    name = _draw(rng, {key: posture.odds for key, posture in POSTURES.items() if posture.support in supports})
+    posture = POSTURES[name]
+    left_first = bool(rng.random() < 0.5)
+    legs = _legs(posture, left_first, swing, rng)
+    rotations = _spine(posture, left_first, rng)
+    for (side, sign), angles in zip(_SIDES, legs, strict=True):
+        rotations.update(_leg(side, sign, angles, posture, rng))
+    arms = _arm_names(posture, legs, rng)
+    for (side, sign), arm in zip(_SIDES, arms, strict=True):
+        upper, fore = (np.array(part) + rng.normal(0, swing * 0.08, 3) for part in ARMS[arm])
+        if _is_prone(posture):
+            upper[1], fore[1] = max(upper[1], 0.05), max(fore[1], 0.05)
+        rotations.update(_arm(side, sign, *off_the_torso(upper, fore)))
+        rotations.update(_hand(side, sign, rng))
+    return Pose(rotations, name, arms)
 
 
-def _draw(rng: np.random.Generator, names: list[str], odds: dict[str, float]) -> str:
-    """A name, those without odds of their own at 0.5."""
-    weights = np.array([odds.get(name, 0.5) for name in names])
-    return names[rng.choice(len(names), p=weights / weights.sum())]
+def _is_prone(posture: Posture) -> bool:
+    return posture.lean[0] > 1
 
 
-def _spine(rng: np.random.Generator) -> dict[str, Floats]:
-    """A slight bend and twist of the back, and a turned, tilted, nodding head."""
-    bend, lean, twist = rng.normal(0, 0.07), rng.normal(0, 0.05), rng.normal(0, 0.12)
-    nod, tilt, look = rng.normal(0.0, 0.13), rng.normal(0, 0.08), rng.normal(0, 0.3)
+def _draw(rng: Rng, odds: dict[str, float]) -> str:
+    weights = np.array(list(odds.values()))
+    return list(odds)[int(rng.choice(len(odds), p=weights / weights.sum()))]
+
+
+def _legs(posture: Posture, left_first: bool, swing: float, rng: Rng) -> Floats:
+    """Angles [2, 3] of the left and the right leg, within what joints allow."""
+    kin = [other for other in POSTURES.values() if _akin(posture, other)]
+    other, mix = kin[int(rng.integers(len(kin)))], 0.45 * rng.random() ** 2
+    angles = np.array(posture.legs) * (1 - mix) + np.array(other.legs) * mix
+    angles = angles + rng.normal(0, swing * np.array([0.05, 0.03, 0.05]), (2, 3))
+    angles = np.clip(angles if left_first else angles[::-1], _LIMITS[:, 0], _LIMITS[:, 1])
+    return _planted(angles, posture.lean[0]) if posture.planted else angles
+
+
+def _akin(one: Posture, other: Posture) -> bool:
+    """Whether a pose halfway between the two is one that people take."""
+    near = np.abs(np.array(one.legs) - np.array(other.legs)).max() < 0.75
+    return one.support == other.support and one.planted == other.planted and one.lean == other.lean and bool(near)
+
+
+def _planted(angles: Floats, pitch: float) -> Floats:
+    """The longer leg's knee bent until both ankles are equally low; the body leans by `pitch`."""
+    forwards, outwards, knee = angles.T
+    forwards = forwards - pitch
+    drops = np.cos(outwards) * (_THIGH * np.cos(forwards) + _SHIN * np.cos(forwards - knee))
+    longer = int(np.argmax(drops))
+    shin = (drops.min() / np.cos(outwards[longer]) - _THIGH * np.cos(forwards[longer])) / _SHIN
+    angles = angles.copy()
+    angles[longer, 2] = max(angles[longer, 2], forwards[longer] + np.arccos(np.clip(shin, -1, 1)))
+    return angles
+
+
+def _arm_names(posture: Posture, legs: Floats, rng: Rng) -> tuple[str, str]:
+    """The left and the right arm; alike more often than chance."""
+    left = _draw(rng, posture.arms)
+    right = left if rng.random() < 0.4 else _draw(rng, posture.arms)
+    ahead = legs[0, 0] > legs[1, 0]
+    swings = ("swung backwards", "swung forwards") if ahead else ("swung forwards", "swung backwards")
+    names = [swings[k] if arm == "swung" else arm for k, arm in enumerate((left, right))]
+    return names[0], names[1]
+
+
+def _spine(posture: Posture, left_first: bool, rng: Rng) -> dict[str, Floats]:
+    """The body's lean, a bent and twisted back, and a head that turns, tilts and nods."""
+    side = 1.0 if left_first else -1.0
+    bend, lean, twist = rng.normal(*posture.bend), rng.normal(0, 0.05), rng.normal(0, 0.13)
+    nod, tilt, look = rng.normal(0.02, 0.13), rng.normal(0, 0.09), rng.normal(0, 0.3)
+    match str(rng.choice(["ahead", "down", "aside", "up"], p=[0.66, 0.16, 0.13, 0.05])):
+        case "down":
+            nod += rng.uniform(0.25, 0.6)
+        case "aside":
+            look += rng.choice([-1, 1]) * rng.uniform(0.4, 0.9)
+        case "up":
+            nod -= rng.uniform(0.2, 0.45)
+    if _is_prone(posture):
+        nod = -abs(nod)
+    elif posture.support != "lying":
+        nod -= 0.55 * (bend + max(posture.lean[0], 0.0))
+    nod, look = float(np.clip(nod, -0.6, 0.75)), float(np.clip(look, -1.1, 1.1))
     part = turn(0, bend / 3) @ turn(1, lean / 3) @ turn(2, twist / 3)
     return {
+        "root": turn(1, side * posture.lean[1]) @ turn(0, posture.lean[0]),
         "spine04": part,
         "spine03": part,
         "spine02": part,
@@ -107,11 +148,69 @@ def _spine(rng: np.random.Generator) -> dict[str, Floats]:
     }
 
 
+@lru_cache(maxsize=1)
+def _torso() -> tuple[Floats, Floats]:
+    """Heights [H], and the ellipse of the body there: half width, half depth and middle of the depth, [H, 3]."""
+    body = template()
+    rows = np.unique(body.meshes["skin"])
+    points = body.points[rows[(body.arm[rows] < 0.4) & (body.head[rows] < 0.5)]]
+    heights = np.arange(-0.05, 0.68, 0.05)
+    ellipses = []
+    for height in heights:
+        ring = points[np.abs(points[:, 2] - height) < 0.04]
+        front, back = ring[:, 1].min(), ring[:, 1].max()
+        ellipses.append([min(ring[:, 0].max(), 0.19), (back - front) / 2, (back + front) / 2])
+    return heights, np.array(ellipses)
+
+
+def torso_depth(points_N3: Floats) -> Floats:
+    """How deep points lie in the unposed torso, [N]: 1 on its axis, 0 on its skin, negative outside."""
+    heights, ellipses = _torso()
+    across, depth, middle = (np.interp(points_N3[:, 2], heights, column) for column in ellipses.T)
+    inside = 1 - np.hypot(points_N3[:, 0] / across, (points_N3[:, 1] - middle) / depth)
+    outside = (points_N3[:, 2] < heights[0]) | (points_N3[:, 2] > heights[-1])
+    return np.where(outside, -1.0, inside)
+
+
+def arm_points(upper: Floats, fore: Floats) -> Floats:
+    """Points along the left forearm and hand of an unposed body whose arm points so, [5, 3]."""
+    body = template()
+    shoulder, elbow, wrist = (body.heads[body.bones[f"{name}.L"]] for name in ("upperarm01", "lowerarm01", "wrist"))
+    bent = shoulder + _unit(upper) * np.linalg.norm(elbow - shoulder)
+    lower = float(np.linalg.norm(wrist - elbow))
+    reaches = np.array([0.0, 0.4, 0.75, 1.0, 1.45]) * lower
+    return bent + reaches[:, None] * _unit(fore)
+
+
+def off_the_torso(upper: Floats, fore: Floats) -> tuple[Floats, Floats]:
+    """Directions of an arm moved until forearm and hand lie outside the body, clothes allowed for."""
+    heights, ellipses = _torso()
+    for _ in range(20):
+        points = arm_points(upper, fore)
+        across, depth, middle = (np.interp(points[:, 2], heights, column) for column in ellipses.T)
+        margin = _MARGIN / np.maximum(np.minimum(across, depth), 1e-3)
+        deep = torso_depth(points) + margin
+        deep[points[:, 2] < heights[0]] = -1
+        worst = int(np.argmax(deep))
+        if deep[worst] <= 0:
+            break
+        away = np.array(
+            [points[worst, 0] / across[worst] ** 2, (points[worst, 1] - middle[worst]) / depth[worst] ** 2, 0]
+        )
+        step = 0.12 * _unit(away + np.array([1e-6, 0, 0]))
+        upper = _unit(upper) + (step if worst == 0 else 0.4 * step)
+        fore = _unit(fore) + (step if worst else 0)
+    return upper, fore
+
+
+def _unit(vector: Floats) -> Floats:
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+
+
 def _frame(along: Floats, bend_axis: Floats) -> Floats:
     """Orthonormal columns: the direction, the axis it bends about, and their cross product."""
-    along = along / np.linalg.norm(along)
-    axis = bend_axis - along * (bend_axis @ along)
-    axis = axis / np.linalg.norm(axis)
+    along = _unit(along)
+    axis = _unit(bend_axis - along * (bend_axis @ along))
     return np.stack([along, axis, np.cross(along, axis)], 1)
 
 
@@ -136,14 +235,22 @@ def _arm(side: str, sign: float, upper: Floats, fore: Floats) -> dict[str, Float
     }
 
 
-def _leg(side: str, sign: float, angles: Floats, twist: float) -> dict[str, Floats]:
+def _hand(side: str, sign: float, rng: Rng) -> dict[str, Floats]:
+    """A wrist that bends a little."""
+    return {f"wrist.{side}": turn(0, float(rng.normal(0, 0.12))) @ turn(1, sign * float(rng.normal(0, 0.12)))}
+
+
+def _leg(side: str, sign: float, angles: Floats, posture: Posture, rng: Rng) -> dict[str, Floats]:
     """Rotations of thigh, shin and foot for thigh forwards, thigh outwards, knee (radians)."""
     forwards, outwards, knee = (float(angle) for angle in angles)
-    knee = max(knee, 0.0)
-    thigh = turn(2, twist) @ turn(1, -sign * (outwards - 0.05)) @ turn(0, -forwards)
-    foot = np.clip(knee - forwards, -0.4, 0.5)
+    around = sign * (posture.apart + float(rng.uniform(0, 0.3)))
+    thigh = turn(2, around) @ turn(1, -sign * (outwards - 0.05)) @ turn(0, -forwards)
+    flat = posture.support in ("feet", "seat")
+    tilt = knee - forwards + posture.lean[0]
+    stretched = -1.1 if tilt > 1.2 else -0.35
+    foot = np.clip(tilt, -0.6, 0.55) if flat else stretched
     return {
-        f"upperleg01.{side}": thigh,
+        f"upperleg01.{side}": thigh.astype(np.float32),
         f"lowerleg01.{side}": turn(0, knee),
-        f"foot.{side}": turn(0, -float(foot) * 0.8),
+        f"foot.{side}": turn(0, -float(foot)),
     }

@@ -1,7 +1,6 @@
 """Styles: worlds that differ, so that a public and a private data set can.
 
-A style is numbers only: what people wear, how light falls, where the camera stands. What
-stands behind them is drawn by the function that `scenery` names.
+A style is numbers only: what people wear, where they are, how light falls, what the camera shows.
 """
 
 from __future__ import annotations
@@ -17,23 +16,27 @@ class Style:
 
     Args:
         name: what it is called. number: its place in seeds; never changes.
-        scenery: "street" or "studio".
-        crowd: odds of 1, 2, 3, 4 persons.
-        framing: odds of whole figures, from the thighs up, head and shoulders, the lower half.
+        places: odds of each place, by name; see places.PLACES.
+        lights: odds of each light, by name; see lights.LIGHTS. warmth: added to each light's own.
+        crowd: odds of 1, 2, 3, … persons.
+        framing: odds of camera.FRAMINGS: whole figures, from the knees up, from the hips up, head and
+            shoulders, face, the lower half, the middle, far away.
+        supports: odds that the main person is on the feet, sits, lies.
         saturation: how colourful clothes are, 0–1. patterned: odds that a cloth has a pattern.
         coats, dresses, skirts, shorts, hats, glasses, scarves, gloves, barefoot: odds. Dresses
             and skirts are for those who dress so.
-        sun: strength of the direct light, from and to. sky: of the light from everywhere.
-        warmth: of the direct light, from and to; 0 neutral.
         noise: standard deviation of the sensor, from and to. fov: camera, radians, from and to.
-        clutter: most props in the picture.
+        clutter: most props in the picture. depth_blur: odds of an open aperture.
     """
 
     name: str
     number: int
-    scenery: str
-    crowd: tuple[float, float, float, float]
-    framing: tuple[float, float, float, float]
+    places: dict[str, float]
+    lights: dict[str, float]
+    warmth: float
+    crowd: tuple[float, ...]
+    framing: tuple[float, ...]
+    supports: tuple[float, float, float]
     saturation: float
     patterned: float
     coats: float
@@ -45,30 +48,123 @@ class Style:
     scarves: float
     gloves: float
     barefoot: float
-    sun: tuple[float, float]
-    sky: tuple[float, float]
-    warmth: tuple[float, float]
     noise: tuple[float, float]
     fov: tuple[float, float]
     clutter: int
+    depth_blur: float
 
 
 _STREET = Style(
-    name="street", number=1, scenery="street",
-    crowd=(0.4, 0.3, 0.2, 0.1), framing=(0.52, 0.28, 0.13, 0.07),
-    saturation=0.35, patterned=0.35, coats=0.33, dresses=0.22, skirts=0.22, shorts=0.3,
-    hats=0.27, glasses=0.2, scarves=0.14, gloves=0.1, barefoot=0.03,
-    sun=(0.2, 2.6), sky=(0.5, 1.0), warmth=(-0.05, 0.2), noise=(0.004, 0.03), fov=(0.5, 1.0), clutter=6,
-)  # fmt: skip
+    name="street",
+    number=1,
+    places={
+        "street": 3,
+        "houses": 2,
+        "wall": 1.2,
+        "park": 2,
+        "beach": 0.7,
+        "field": 0.8,
+        "station": 0.8,
+        "corridor": 0.4,
+    },
+    lights={"sun": 4, "overcast": 3.5, "backlight": 1, "night": 1, "flash": 0.4},
+    warmth=0.0,
+    crowd=(0.22, 0.25, 0.2, 0.12, 0.07, 0.045, 0.03, 0.025, 0.015, 0.01, 0.01, 0.005),
+    framing=(0.42, 0.16, 0.14, 0.12, 0.04, 0.04, 0.03, 0.05),
+    supports=(0.78, 0.17, 0.05),
+    saturation=0.35,
+    patterned=0.35,
+    coats=0.33,
+    dresses=0.22,
+    skirts=0.22,
+    shorts=0.3,
+    hats=0.27,
+    glasses=0.2,
+    scarves=0.14,
+    gloves=0.1,
+    barefoot=0.03,
+    noise=(0.004, 0.03),
+    fov=(0.4, 1.15),
+    clutter=6,
+    depth_blur=0.35,
+)
 _STUDIO = Style(
-    name="studio", number=2, scenery="studio",
-    crowd=(0.72, 0.22, 0.06, 0.0), framing=(0.6, 0.28, 0.12, 0.0),
-    saturation=0.75, patterned=0.5, coats=0.16, dresses=0.42, skirts=0.4, shorts=0.25,
-    hats=0.16, glasses=0.12, scarves=0.08, gloves=0.05, barefoot=0.16,
-    sun=(0.7, 1.3), sky=(0.7, 1.0), warmth=(0.05, 0.3), noise=(0.002, 0.008), fov=(0.25, 0.5), clutter=1,
-)  # fmt: skip
+    name="studio",
+    number=2,
+    places={"sheet": 1},
+    lights={"studio": 5, "window": 1, "flash": 0.5},
+    warmth=0.05,
+    crowd=(0.70, 0.20, 0.06, 0.03, 0.01),
+    framing=(0.5, 0.16, 0.14, 0.12, 0.05, 0.02, 0.01, 0.0),
+    supports=(0.75, 0.2, 0.05),
+    saturation=0.75,
+    patterned=0.5,
+    coats=0.16,
+    dresses=0.42,
+    skirts=0.4,
+    shorts=0.25,
+    hats=0.16,
+    glasses=0.12,
+    scarves=0.08,
+    gloves=0.05,
+    barefoot=0.16,
+    noise=(0.002, 0.008),
+    fov=(0.25, 0.5),
+    clutter=1,
+    depth_blur=0.2,
+)
+_STORE = Style(
+    name="store",
+    number=3,
+    places={"shop": 5, "corridor": 1.5, "station": 1},
+    lights={"lamps": 6, "flash": 0.6, "window": 0.7},
+    warmth=-0.02,
+    crowd=(0.36, 0.27, 0.17, 0.1, 0.05, 0.03, 0.02),
+    framing=(0.48, 0.18, 0.12, 0.06, 0.02, 0.04, 0.02, 0.08),
+    supports=(0.9, 0.1, 0.0),
+    saturation=0.5,
+    patterned=0.4,
+    coats=0.4,
+    dresses=0.25,
+    skirts=0.25,
+    shorts=0.15,
+    hats=0.14,
+    glasses=0.1,
+    scarves=0.2,
+    gloves=0.05,
+    barefoot=0.01,
+    noise=(0.006, 0.03),
+    fov=(0.7, 1.3),
+    clutter=4,
+    depth_blur=0.15,
+)
+_HOME = Style(
+    name="home",
+    number=4,
+    places={"room": 6, "kitchen": 2, "park": 0.8},
+    lights={"window": 4, "lamps": 4, "flash": 1.2, "backlight": 0.5},
+    warmth=0.08,
+    crowd=(0.42, 0.3, 0.15, 0.08, 0.03, 0.02),
+    framing=(0.32, 0.17, 0.18, 0.16, 0.08, 0.04, 0.03, 0.02),
+    supports=(0.5, 0.36, 0.14),
+    saturation=0.55,
+    patterned=0.45,
+    coats=0.06,
+    dresses=0.18,
+    skirts=0.15,
+    shorts=0.3,
+    hats=0.06,
+    glasses=0.06,
+    scarves=0.05,
+    gloves=0.03,
+    barefoot=0.4,
+    noise=(0.004, 0.03),
+    fov=(0.55, 1.2),
+    clutter=4,
+    depth_blur=0.3,
+)
 
-_KNOWN = {style.name: style for style in (_STREET, _STUDIO)}
+_KNOWN = {style.name: style for style in (_STREET, _STUDIO, _STORE, _HOME)}
 STYLES = tuple(_KNOWN)
 
 

@@ -1,0 +1,115 @@
+"""Scenes: who is where, what the camera sees, what is behind."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from discreet.data.people.boards import Board, facing_board, paint_boards
+from discreet.data.people.camera import FRAMINGS, Camera
+from discreet.data.people.composition import place_people
+from discreet.data.people.identity import draw_identity
+from discreet.data.people.lights import LIGHTS, draw_light
+from discreet.data.people.places import PLACES, Surroundings, draw_place
+from discreet.data.people.scene import compose_scene
+from discreet.data.people.styles import STYLES, find_style
+
+SIZE = 64
+AXES = np.eye(3, dtype=np.float32)
+LEVEL = Camera(np.array([0, -4, 1.5], np.float32), AXES[1], AXES[0], AXES[2], spread=0.5)
+BOUNDS = np.array([-0.4, -0.3, 0.0]), np.array([0.4, 0.3, 1.8])
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_names_what_there_is(style: str) -> None:
+    world = find_style(style)
+    assert set(world.places) <= set(PLACES)
+    assert set(world.lights) <= set(LIGHTS)
+    assert len(world.framing) == len(FRAMINGS)
+    for odds in (world.crowd, world.framing, world.supports):
+        assert sum(odds) == pytest.approx(1)
+
+
+def test_styles_are_different_worlds_with_numbers_that_never_change() -> None:
+    assert {name: find_style(name).number for name in STYLES} == {"street": 1, "studio": 2, "store": 3, "home": 4}
+    assert len({max(find_style(name).places, key=find_style(name).places.__getitem__) for name in STYLES}) == len(
+        STYLES
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(PLACES))
+def test_a_place_fills_the_picture_and_follows_its_seed(kind: str) -> None:
+    first, again, other = (
+        draw_place(kind, Surroundings(LEVEL, *BOUNDS), SIZE, np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+    assert first.backdrop.shape == (SIZE, SIZE, 3)
+    assert 0 <= first.backdrop.min() <= first.backdrop.max() <= 1
+    assert 0 < first.floor_ends[0] < first.floor_ends[1]
+    np.testing.assert_array_equal(first.backdrop, again.backdrop)
+    assert not np.array_equal(first.backdrop, other.backdrop)
+    assert not first.ground.labels.any()
+
+
+def test_a_board_is_seen_where_it_stands() -> None:
+    red = np.tile(np.array([255, 0, 0, 255], np.uint8), (4, 4, 1))
+    board = Board(np.array([-2.0, 0.0, 0.0]), np.array([2.0, 0, 0]), 1.5, red)
+    seen = paint_boards(np.zeros((SIZE, SIZE, 3), np.float32), LEVEL, [board])[..., 0]
+    assert seen[: SIZE // 2 - 1].max() == 0
+    assert seen[SIZE // 2 + 2, 4 : SIZE // 2 - 2].min() == 1
+    assert seen[:, SIZE // 2 + 2 :].max() == 0
+
+
+def test_a_nearer_board_hides_a_farther_one_and_glass_does_not() -> None:
+    colours = {"far": (255, 0, 0, 255), "near": (0, 255, 0, 255), "clear": (0, 0, 255, 0)}
+    boards = [
+        facing_board(0.0, depth, 0.0, Image.new("RGBA", (8, 8), colours[name]), 3.0)
+        for name, depth in (("far", 5.0), ("near", 2.0), ("clear", 1.0))
+    ]
+    middle = paint_boards(np.zeros((SIZE, SIZE, 3), np.float32), LEVEL, boards)[SIZE // 2, SIZE // 2]
+    np.testing.assert_array_equal(middle, [0, 1, 0])
+
+
+@pytest.mark.parametrize("name", LIGHTS)
+def test_light_comes_from_above_and_backlight_from_behind(name: str) -> None:
+    for seed in range(10):
+        light = draw_light(name, find_style("street"), LEVEL, np.random.default_rng(seed))
+        assert light.direction[2] > 0
+        assert np.linalg.norm(light.direction) == pytest.approx(1, abs=1e-5)
+        assert min(light.sun.min(), light.sky.min(), light.fill.min()) > 0
+        if name in ("backlight", "flash"):
+            assert (light.direction @ LEVEL.forward > 0) == (name == "backlight")
+
+
+def test_the_camera_may_see_what_is_before_it_alone() -> None:
+    low, high = BOUNDS
+    assert LEVEL.may_see(low, high)
+    assert LEVEL.may_see(low + np.array([2.0, 0, 0]), high + np.array([2.0, 0, 0]))
+    assert not LEVEL.may_see(low + np.array([5.0, 0, 0]), high + np.array([5.0, 0, 0]))
+    assert not LEVEL.may_see(low - np.array([0, 8.0, 0]), high - np.array([0, 8.0, 0]))
+
+
+def test_nobody_stands_in_somebody_else() -> None:
+    style = find_style("street")
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        names = [draw_identity(str(number), rng) for number in range(5)]
+        persons = place_people(style, names[0], names[1:], rng)
+        for number, one in enumerate(persons):
+            for other in persons[:number]:
+                (low, high), (other_low, other_high) = one.footprint(), other.footprint()
+                assert (high <= other_low).any() or (other_high <= low).any()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_main_person_is_in_the_picture_and_in_focus(style: str) -> None:
+    world = find_style(style)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        scene = compose_scene(world, draw_identity("main", rng), [draw_identity("other", rng)], SIZE, rng)
+        low, high = scene.persons[0].bounds()
+        sight = (low + high) / 2 - scene.camera.position
+        assert sight @ scene.camera.forward > 0.2
+        assert scene.camera.position[2] > 0
+        assert scene.focus_m == pytest.approx(
+            (scene.persons[0].head() - scene.camera.position) @ scene.camera.forward, abs=0.3
+        )
+        assert scene.aperture >= 0
