@@ -5,8 +5,9 @@ import pytest
 
 from discreet.data.people import STYLES, render_picture
 from discreet.data.people.body import part_labels, pose_body, template
+from discreet.data.people.face import Skin
 from discreet.data.people.generate import PICTURES_A_SUBJECT, RenderedPicture, main_subject
-from discreet.data.people.materials import Skin, Solid
+from discreet.data.people.materials import Solid
 from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.person import Person
 from discreet.data.people.pose import turn
