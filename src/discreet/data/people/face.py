@@ -109,7 +109,7 @@ class Skin:
         front = np.clip((0.05 - depth) / 0.02, 0, 1)
         colours = self._flush(colours_N3, points_N3, across, depth, up, front)
         colours = self._lines(colours, across, up, depth, front)
-        colours = self._eyelids(colours, points_N3, across, up, depth)
+        colours = self._eyelids(colours, across, up, depth)
         colours = self._hairs(colours, points_N3, across, up, front)
         return self._mouth(colours, points_N3, across, depth, up)
 
@@ -120,7 +120,8 @@ class Skin:
         cheek = _bump(np.hypot(across - 0.045, up + 0.036), 0.024) * front
         nose = _bump(np.hypot(across, up + 0.043), 0.013) * (depth < -0.025)
         ear = ((across > 0.068) & (depth > 0.06) & (np.abs(up + 0.012) < 0.045)).astype(np.float32)
-        colours = blend(colours, self._blood(), self.look.redness * np.clip(0.6 * cheek + 0.65 * nose + 0.4 * ear, 0, 1))
+        flush = np.clip(0.6 * cheek + 0.65 * nose + 0.4 * ear, 0, 1)
+        colours = blend(colours, self._blood(), self.look.redness * flush)
         spots = np.clip((noise(points_N3, 420, self.seed + 9) - 0.68) * 6, 0, 1)
         spread = _bump(up + 0.03, 0.03) * front * self.look.freckles
         aged = np.clip((noise(points_N3, 130, self.seed + 8) - 0.78) * 6, 0, 1) * np.clip(self.look.age - 0.6, 0, 1)
@@ -131,16 +132,18 @@ class Skin:
         age = self.look.age
         fold_at = 0.0165 + 0.42 * np.clip(-0.044 - up, 0, None)
         fold = _bump(across - fold_at, 0.002) * ((up < -0.044) & (up > -0.078))
-        brow = np.clip(np.sin((up + 0.25 * across) * 900) - 0.72, 0, 1) * 3 * ((up > 0.034) & (up < 0.066)) * (across < 0.04)
+        waves = np.clip(np.sin((up + 0.25 * across) * 900) - 0.72, 0, 1)
+        brow = 3 * waves * ((up > 0.034) & (up < 0.066) & (across < 0.04))
         crow = np.clip(np.sin(np.arctan2(up, across - 0.043) * 16) - 0.6, 0, 1) * 2 * _bump(across - 0.056, 0.006)
         bag = _bump(np.hypot((across - 0.031) / 1.7, up + 0.0165 - 0.5 * np.abs(across - 0.031)), 0.0028)
         socket = _bump(np.hypot((across - 0.03) / 1.5, up - 0.006), 0.013)
-        crease = (0.12 + 0.5 * age) * fold + 0.55 * np.clip(age - 0.35, 0, 1) * (brow + crow) + (0.08 + 0.3 * age) * bag
-        colours = blend(colours, np.asarray(self.tone) * (0.7, 0.54, 0.5), np.clip(crease + 0.3 * socket, 0, 0.6) * front)
+        crease = (0.1 + 0.45 * age) * fold + 0.55 * np.clip(age - 0.35, 0, 1) * (brow + crow) + (0.08 + 0.3 * age) * bag
+        amount = np.clip(crease + 0.3 * socket, 0, 0.6) * front
+        colours = blend(colours, np.asarray(self.tone) * (0.7, 0.54, 0.5), amount)
         hole = 1 - ((across - 0.0068) / 0.0042) ** 2 - ((up + 0.0492) / 0.0034) ** 2 - ((depth + 0.033) / 0.008) ** 2
         return blend(colours, np.asarray(self.tone) * (0.28, 0.16, 0.14), 2.5 * hole)
 
-    def _eyelids(self, colours: Floats, points_N3: Floats, across: Floats, up: Floats, depth: Floats) -> Floats:
+    def _eyelids(self, colours: Floats, across: Floats, up: Floats, depth: Floats) -> Floats:
         """Lashes at the rims, the crease above, shadow of make-up between crease and brow."""
         eye = template().eyes[0]
         away = np.linalg.norm(np.stack([across - eye[0], depth, up], 1), axis=1)
@@ -158,7 +161,8 @@ class Skin:
         """Brows that taper outwards, and a beard of the look's shape."""
         look, thick = self.look, self.look.brow * self.brow
         along = np.clip((across - 0.011) / 0.042, 0, 1)
-        middle = 0.0185 + look.brow_height + 0.0065 * np.sin(np.pi * np.clip(along * 0.82, 0, 1)) * (0.4 + 0.8 * look.arch)
+        bend = 0.0065 * np.sin(np.pi * 0.82 * along) * (0.4 + 0.8 * look.arch)
+        middle = 0.0185 + look.brow_height + bend
         half = 0.0031 * thick * (1 - 0.6 * along**2)
         inside = np.clip((half - np.abs(up - middle)) / 0.0013 + 0.5, 0, 1)
         inside = inside * np.clip((across - 0.0105) / 0.004, 0, 1) * np.clip((0.054 - across) / 0.008, 0, 1)
@@ -187,7 +191,12 @@ class Skin:
         seam = _bump(up - SEAM, 0.0009) * (across < wide) * (depth < 0)
         colours = blend(colours, np.asarray(self.lips) * 0.3, 0.8 * seam)
         surface = -0.0335 + 14 * across**2
-        inner = np.clip((depth - surface - 0.0085) / 0.002, 0, 1) * (across < 0.03) * (np.abs(up - SEAM) < 0.03)
+        inner = (
+            np.clip((depth - surface - 0.0085) / 0.002, 0, 1)
+            * (across < 0.022)
+            * (up > SEAM - 0.009)
+            * (up < SEAM + 0.02)
+        )
         teeth = inner * ((up > SEAM - 0.001) & (up < SEAM + 0.012) & (depth < surface + 0.022))
         colours = blend(colours, (0.2, 0.06, 0.06), inner)
         return blend(colours, (0.84, 0.8, 0.74), teeth)
