@@ -66,7 +66,7 @@ def head_shot(
     person = Person(person.subject, person.layers, (), person.top).placed(turn(2, yaw - front), np.zeros(3, np.float32))
     middle = turn(2, yaw - front) @ ((face.min(0) + face.max(0)) / 2)
     axes, spread = np.eye(3, dtype=np.float32), 0.14
-    camera = Camera((middle + [0, -1.6, 0.02]).astype(np.float32), axes[1], axes[0], axes[2], spread)
+    camera = Camera((middle + np.array([0, -1.6, 0.02])).astype(np.float32), axes[1], axes[0], axes[2], spread)
     around, height = rng.uniform(-1, 1), rng.uniform(0.4, 1.0)
     direction = np.array([np.sin(around) * np.cos(height), -np.cos(around) * np.cos(height), np.sin(height)])
     light = Light(
