@@ -134,7 +134,8 @@ class Skin:
         fold = _bump(across - fold_at, 0.002) * ((up < -0.044) & (up > -0.078))
         waves = np.clip(np.sin((up + 0.25 * across) * 900) - 0.72, 0, 1)
         brow = 3 * waves * ((up > 0.034) & (up < 0.066) & (across < 0.04))
-        crow = np.clip(np.sin(np.arctan2(up, across - 0.043) * 16) - 0.6, 0, 1) * 2 * _bump(np.hypot(across - 0.054, up), 0.007)
+        rays = np.clip(np.sin(np.arctan2(up, across - 0.043) * 16) - 0.6, 0, 1)
+        crow = 2 * rays * _bump(np.hypot(across - 0.054, up), 0.007)
         bag = _bump(np.hypot((across - 0.031) / 1.7, up + 0.0165 - 0.5 * np.abs(across - 0.031)), 0.0028)
         socket = _bump(np.hypot((across - 0.03) / 1.5, up - 0.006), 0.013)
         crease = (0.1 + 0.45 * age) * fold + 0.55 * np.clip(age - 0.35, 0, 1) * (brow + crow) + (0.08 + 0.3 * age) * bag
