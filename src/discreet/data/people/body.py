@@ -175,19 +175,21 @@ def shape_body(coefficients: Floats) -> tuple[Floats, Floats]:
     return flat[:split].reshape(-1, 3), flat[split:].reshape(-1, 3)
 
 
-def pose_body(coefficients: Floats, rotations: dict[str, Floats]) -> Figure:
+def pose_body(coefficients: Floats, rotations: dict[str, Floats], shift: Floats | None = None) -> Figure:
     """Linear blend skinning.
 
     Args:
         coefficients: float32 [K], the shape.
         rotations: float32 [3, 3] by bone name, about the bone's joint, in the axes of its
             parent (which are the world's while the body is unposed).
+        shift: float32 [V, 3], added to the vertices before the pose: an expression of the face.
 
     Returns:
         A figure whose lowest point is at z = 0.
     """
     body = template()
     shaped, heads = shape_body(coefficients)
+    shaped = shaped if shift is None else shaped + shift
     poses = np.zeros((len(body.bones), 3, 4), np.float32)
     identity = np.eye(3, dtype=np.float32)
     for name, bone in body.bones.items():

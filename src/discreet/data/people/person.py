@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import part_labels, pose_body, template
+from discreet.data.people.expression import draw_expression, face_shift
+from discreet.data.people.face import Eye, Skin, draw_face
 from discreet.data.people.furniture import make_mat, make_seat
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.hair import dress_head
 from discreet.data.people.identity import Identity
-from discreet.data.people.materials import Eye, Skin
 from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.pose import draw_pose
 from discreet.data.people.styles import Style
@@ -69,15 +70,18 @@ def make_person(
     """An identity in a new pose and new clothes."""
     body = template()
     pose = draw_pose(rng, supports=supports)
-    figure = pose_body(identity.shape, pose.rotations)
+    expression = draw_expression(rng)
+    figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
     outfit = draw_outfit(identity, style, rng)
-    skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow)
+    face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine)
+    skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
     layers = [skin_layer(figure, part_labels(), skin, outfit)]
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
         x, y, z = (float(value) for value in eye)
         faces = body.meshes[name]
         labels = np.full(len(faces), _FACE, np.uint8)
-        layers.append(compact(Layer(figure.vertices, faces, body.points, labels, Eye((x, y, z), identity.iris))))
+        material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
+        layers.append(compact(Layer(figure.vertices, faces, body.points, labels, material)))
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, rng)

@@ -5,9 +5,10 @@ import pytest
 
 from discreet.data.people import STYLES, render_picture
 from discreet.data.people.body import part_labels, pose_body, template
+from discreet.data.people.face import Skin
 from discreet.data.people.generate import PICTURES_A_SUBJECT, RenderedPicture, main_subject
 from discreet.data.people.grounds import ground_layer
-from discreet.data.people.materials import Floor, Skin, Solid
+from discreet.data.people.materials import Floor, Solid
 from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.person import Person
 from discreet.data.people.pose import turn
