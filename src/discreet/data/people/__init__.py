@@ -1,10 +1,11 @@
 """People who never existed: pictures with exact part labels and person ids, made by numpy.
 
 Rooms, from the ground up: noise, mesh, body, pose, materials; garments, identity, styles;
-wardrobe, hair, person; scenery, scene; render; generate.
+wardrobe, hair, person; scenery, scene; render, masking; generate; data_set.
 """
 
-from discreet.data.people.generate import RenderedPicture, generate_people, render_picture
+from discreet.data.people.data_set import generate_people
+from discreet.data.people.generate import RenderedPicture, render_picture
 from discreet.data.people.styles import STYLES
 
 __all__ = ["STYLES", "RenderedPicture", "generate_people", "render_picture"]
