@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--style", default="street", help="street, studio, store or home")
     parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--face-masks", type=float, default=0.33, metavar="SHARE", help="pictures with masked faces")
+    parser.add_argument("--resume", action="store_true", help="render what is missing of the set in DIR")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -31,8 +33,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.labels import CIHP
 
     out: Path = arguments.out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigurationError(f"{out} exists and is not empty; choose another folder")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not arguments.resume)):
+        raise ConfigurationError(f"{out} exists and is not empty; choose another folder, or --resume a set begun there")
     started = time.monotonic()
     with output.progress("people", arguments.count) as advance:
         generate_people(
@@ -42,6 +44,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             size_px=arguments.size,
             seed=arguments.seed,
             workers=arguments.workers,
+            face_masks=arguments.face_masks,
+            resume=arguments.resume,
             progress=advance,
         )
     seconds = round(time.monotonic() - started, 2)

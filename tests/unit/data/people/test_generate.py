@@ -2,13 +2,15 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from discreet.data.people import generate, generate_people, render_picture
+from discreet.data.people import data_set, generate_people, render_picture
 from discreet.errors import ConfigurationError
 
 COUNT, SIZE = 4, 64
@@ -37,7 +39,7 @@ def test_the_folder_format(folder: Path) -> None:
     expected = {f"images/{name}.jpg" for name in names} | {
         f"{kind}/{name}.png" for kind in ("parts", "persons") for name in names
     }
-    assert set(_files(folder)) == expected | {"subjects.csv", "labels.json"}
+    assert set(_files(folder)) == expected | {"subjects.csv", "labels.json", "people.json"}
     assert json.loads((folder / "labels.json").read_text()) == "cihp"
     with (folder / "subjects.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -67,17 +69,75 @@ def test_an_unfinished_set_has_no_labels(tmp_path: Path, monkeypatch: pytest.Mon
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate, "render_picture", stop)
+    monkeypatch.setattr(data_set, "render_picture", stop)
     with pytest.raises(KeyboardInterrupt):
         generate_people(tmp_path, style="street", count=1, size_px=SIZE, seed=0)
     assert not (tmp_path / "labels.json").exists()
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"style": "beach"}, {"count": 0}, {"size_px": 32}, {"size_px": 2048}, {"seed": -1}, {"workers": 0}]
+    "wrong",
+    [
+        {"style": "beach"},
+        {"count": 0},
+        {"size_px": 32},
+        {"size_px": 2048},
+        {"seed": -1},
+        {"workers": 0},
+        {"face_masks": 1.5},
+    ],
 )
 def test_bad_options_are_refused_before_anything_is_written(tmp_path: Path, wrong: dict[str, object]) -> None:
     options: dict[str, object] = {"style": "street", "count": 1, "size_px": SIZE, "seed": 0, **wrong}
     with pytest.raises(ConfigurationError):
         generate_people(tmp_path / "out", **options)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_stopped_set_resumed_is_the_set_uninterrupted(folder: Path, tmp_path: Path) -> None:
+    generate_people(tmp_path, style="studio", count=COUNT, size_px=SIZE, seed=9)
+    kept = tmp_path / "images" / "00000.jpg"
+    before = kept.stat().st_mtime_ns
+    for gone in ("labels.json", "subjects.csv", "images/00002.jpg", "parts/00003.png"):
+        (tmp_path / gone).unlink()
+    (tmp_path / "images" / ".00002.jpg.77.partial").write_bytes(b"half")
+    generate_people(tmp_path, style="studio", count=COUNT, size_px=SIZE, seed=9, resume=True)
+    assert _files(tmp_path) == _files(folder)
+    assert kept.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "other", [{"style": "street"}, {"seed": 8}, {"size_px": 96}, {"count": 9}, {"face_masks": 0.5}]
+)
+def test_resuming_with_another_option_is_refused(folder: Path, other: dict[str, object]) -> None:
+    options: dict[str, object] = {"style": "studio", "count": COUNT, "size_px": SIZE, "seed": 9, **other}
+    before = _files(folder)
+    with pytest.raises(ConfigurationError, match=f"begun with {next(iter(other))}"):
+        generate_people(folder, resume=True, **options)  # type: ignore[arg-type]
+    assert _files(folder) == before
+
+
+def test_a_file_size_limit_leaves_no_half_file(tmp_path: Path) -> None:
+    code = (
+        "import resource; from pathlib import Path; from discreet.data.people import generate_people\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))\n"
+        f"generate_people(Path({str(tmp_path)!r}), style='studio', count=1, size_px=256, seed=1)"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    for name in _files(tmp_path):
+        assert not name.endswith(".partial")
+    assert not list(tmp_path.glob("images/*"))
+
+
+def test_masking_changes_the_faces_alone() -> None:
+    for index in range(4):
+        clear = render_picture("studio", 9, index, 128)
+        masked = render_picture("studio", 9, index, 128, face_masks=1.0)
+        np.testing.assert_array_equal(clear.parts, masked.parts)
+        np.testing.assert_array_equal(clear.persons, masked.persons)
+        changed = (clear.image != masked.image).any(2)
+        face = (clear.persons == 1) & (clear.parts == 13)
+        assert not face.sum() > 200 or changed[face].mean() > 0.9
+        assert changed.mean() < 0.5

@@ -1,0 +1,49 @@
+"""Faces covered as the service covers them, with the errors of a detector.
+
+Shapes: H, W picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.labels import CIHP
+from discreet.parsing.face_mask import Box, mask_faces
+
+_FACE = CIHP.names.index("Face")
+_SMALL_PX = 12
+_MISSED_WHEN_SMALL = 0.3
+_LEAST_PIXELS = 6
+
+
+def face_boxes(parts: NDArray[np.uint8], persons: NDArray[np.uint8]) -> list[Box]:
+    """The box around each person's face pixels, in order of person id; none for a face hardly seen."""
+    boxes: list[Box] = []
+    for number in range(1, int(persons.max(initial=0)) + 1):
+        rows, columns = np.nonzero((persons == number) & (parts == _FACE))
+        if len(rows) >= _LEAST_PIXELS:
+            boxes.append((float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)))
+    return boxes
+
+
+def mask_as_served(
+    image: NDArray[np.uint8], parts: NDArray[np.uint8], persons: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """The picture with its faces covered: boxes a little off, a small face missed now and then.
+
+    Args:
+        image: uint8 [H, W, 3]. parts: CIHP ids, uint8 [H, W]. persons: ids from 1, uint8 [H, W].
+        rng: of this picture's mask alone.
+    """
+    found: list[Box] = []
+    for x0, y0, x1, y1 in face_boxes(parts, persons):
+        width, height = x1 - x0, y1 - y0
+        missed = rng.random() < _MISSED_WHEN_SMALL and min(width, height) < _SMALL_PX
+        across, down, wider, taller = rng.normal(0, (0.05, 0.05, 0.06, 0.06))
+        centre_x, centre_y = (x0 + x1) / 2 + across * width, (y0 + y1) / 2 + down * height
+        half_x, half_y = width / 2 * np.exp(wider), height / 2 * np.exp(taller)
+        if not missed:
+            found.append((centre_x - half_x, centre_y - half_y, centre_x + half_x, centre_y + half_y))
+    grey = int(rng.integers(96, 160)) if rng.random() < 0.25 else 0
+    return mask_faces(image, found, float(rng.uniform(1.3, 1.5)), (grey, grey, grey))
