@@ -11,7 +11,6 @@ LiteRT. Writes OUT/NAME.json (persons, keypoints, faces) and OUT/NAME.npz (selfi
 - Landmarks: 256 px of that turned square; 33 points and a mask of this one person.
 - Selfie mask: 256 px of the square around each person, the larger where they overlap; of the whole
   picture where nobody was found.
-- A character sheet is cut into its four full bodies: front, left, back and right.
 """
 
 from __future__ import annotations
@@ -190,7 +189,12 @@ def judge(image: Image.Image, networks: dict[str, Network]) -> tuple[dict[str, o
             pose |= mask
         selfie = near > 0.5
     told = [
-        {"score": score, "size_px": side / 2.5, "face": face_ellipse(points), "keypoints": visible(points, width, height)}
+        {
+            "score": score,
+            "size_px": side / 2.5,
+            "face": face_ellipse(points),
+            "keypoints": visible(points, width, height),
+        }
         for (_, _, side, _), score, points, _ in persons
     ]
     return {"width": width, "height": height, "persons": told}, selfie, pose

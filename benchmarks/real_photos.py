@@ -34,8 +34,6 @@ CACHE = HERE.parent / ".cache"
 PHOTOGRAPHS, MODELS = CACHE / "real-photographs", CACHE / "judge-models"
 JUDGE_PYTHON = CACHE / "judges" / "bin" / "python"
 RESULTS = HERE / "results" / "real_photos.json"
-# Sheets of nine faces: the judges look for bodies and mostly find none.
-LEFT_OUT = "emotions_sheet"
 TARGETS = {"foreground_iou": 0.85, "keypoints_right": 0.85}
 MIN_AGREEMENT = 0.85
 DISC = 0.03  # of a person's size: half of what the pose network reports as the body's circle
@@ -161,7 +159,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     folder = verdicts()
-    names = [path.stem for path in sorted(folder.glob("*.json")) if LEFT_OUT not in path.stem]
+    names = [path.stem for path in sorted(folder.glob("*.json"))]
     names = [name for name in names if not arguments.only or any(word in name for word in arguments.only)]
     if not names:
         raise SystemExit(f"no photograph's name contains {' or '.join(arguments.only)}")

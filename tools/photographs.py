@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+from PIL import Image
 
 Member = tuple[str, str, str]
 
@@ -37,9 +40,11 @@ PHOTOGRAPHS: dict[str, Member] = {
         "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
     ),
 }
-# AI-generated people, MIT: ten identities, six pictures each, as NNN-kind.jpg.
+# AI-generated people, MIT: ten identities. Four pictures of each, as PNNN-kind.jpg, and four full bodies
+# cut out of a sheet, as PNNN-full_view.png. The sheet's left and right views face either way.
 PEOPLE = ("openpeople==0.1.2", "6faee04493aa7e3e913ba7bc720db90bb9e5f4b7e65eaaf74cd77f74c74e609f")
-PEOPLE_FOLDER, NUM_PEOPLE_PICTURES = "openpeople/data/curated/", 60
+PEOPLE_FOLDER, NUM_PEOPLE_PICTURES = "openpeople/data/curated/", 80
+VIEWS = ("full_front", "full_side_a", "full_back", "full_side_b")
 # Apache-2.0. The wheels of all platforms hold the same networks.
 JUDGES: dict[str, Member] = {
     f"{name}.tflite": ("mediapipe==0.10.21", f"mediapipe/modules/{folder}/{name}.tflite", sha256)
@@ -101,9 +106,20 @@ def fetch(members: dict[str, Member], out: Path) -> None:
                     write(out / name, check(member, archive.read(member), sha256))
 
 
+def cut_sheet(content: bytes, out: Path, person: str) -> None:
+    """The four full bodies of a character sheet, each inside its white frame."""
+    sheet = Image.open(io.BytesIO(content)).convert("RGB")
+    for index, view in enumerate(VIEWS):
+        left = 0.034 + 0.2473 * index
+        box = (left * sheet.width, 0.496 * sheet.height, (left + 0.189) * sheet.width, 0.908 * sheet.height)
+        picture = io.BytesIO()
+        sheet.crop(tuple(round(edge) for edge in box)).save(picture, "PNG")
+        write(out / f"{person}-{view}.png", picture.getvalue())
+
+
 def fetch_people(out: Path) -> None:
     """The pictures of openpeople, if not all are there yet."""
-    if len(list(out.glob("P[0-9]*-*.jpg"))) == NUM_PEOPLE_PICTURES:
+    if len(list(out.glob("P[0-9]*-*.[jp][pn]g"))) == NUM_PEOPLE_PICTURES:
         return
     package, sha256 = PEOPLE
     print(f"fetching {package} for its pictures", flush=True)
@@ -114,7 +130,10 @@ def fetch_people(out: Path) -> None:
             for member in archive.namelist():
                 if member.startswith(PEOPLE_FOLDER) and member.endswith(".jpg"):
                     person, _, name = member.removeprefix(PEOPLE_FOLDER).split("/")
-                    write(out / f"{person}-{name}", archive.read(member))
+                    if name == "character_sheet.jpg":
+                        cut_sheet(archive.read(member), out, person)
+                    elif "sheet" not in name:
+                        write(out / f"{person}-{name}", archive.read(member))
 
 
 def main() -> None:
