@@ -10,7 +10,7 @@ LiteRT. Writes OUT/NAME.json (persons, keypoints, faces) and OUT/NAME.npz (selfi
   large and how upright the person is.
 - Landmarks: 256 px of that turned square; 33 points and a mask of this one person.
 - Selfie mask: 256 px of the square around each person, the larger where they overlap; of the whole
-  picture where nobody was found.
+  picture where nobody was found, or someone larger than the picture.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def face_ellipse(points: Float) -> tuple[float, float, float, float, float]:
 
 
 def find_persons(image: Image.Image, networks: dict[str, Network]) -> list[tuple[list[float], float, Float, Float]]:
-    """(square, score, points, mask in the picture) of each person, the largest first, nobody twice."""
+    """(square, score, points, mask in the picture) of each person, nobody twice."""
     found: list[tuple[list[float], float, Float, Float]] = []
     for _, *square in detect(networks["detector"], image):
         score, points, _ = landmarks(networks["landmark"], image, square)
@@ -161,11 +161,12 @@ def find_persons(image: Image.Image, networks: dict[str, Network]) -> list[tuple
         score, points, mask = landmarks(networks["landmark"], image, square)
         if score >= MIN_PERSON:
             found.append((square, score, points, put_back(mask, image.size[::-1], *square) > 0.5))
-    found.sort(key=lambda person: -person[0][2])
+    # Where two looks at one person differ, the one that sees more of the body is right; points of a wrong one cluster.
+    found.sort(key=lambda person: (-len(visible(person[2], *image.size)), -person[0][2]))
     kept, covered = [], np.zeros(image.size[::-1], bool)
     for person in found:
         mask = person[3]
-        # A smaller "person" inside a larger one is the same person seen wrongly.
+        # A "person" inside another one is the same person seen wrongly.
         if np.count_nonzero(mask & ~covered) > 0.4 * np.count_nonzero(mask):
             kept.append(person)
             covered |= mask
@@ -181,12 +182,13 @@ def judge(image: Image.Image, networks: dict[str, Network]) -> tuple[dict[str, o
     stretched = np.asarray(image.resize((SELFIE_PX, SELFIE_PX), Image.Resampling.BOX), np.float32) / 255
     whole = Image.fromarray(networks["selfie"](stretched)[0][..., -1])
     selfie = np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR)) > 0.5
-    if persons:
-        near = np.zeros((height, width), np.float32)
-        for (x, y, side, _), _, _, mask in persons:
-            square = np.asarray(turned_square(image, x, y, side, 0.0, SELFIE_PX), np.float32) / 255
-            near = np.maximum(near, put_back(networks["selfie"](square)[0][..., -1], (height, width), x, y, side, 0.0))
-            pose |= mask
+    close_up = any(square[2] > max(width, height) for square, *_ in persons)
+    near = np.zeros((height, width), np.float32)
+    for (x, y, side, _), _, _, mask in persons:
+        square = np.asarray(turned_square(image, x, y, side, 0.0, SELFIE_PX), np.float32) / 255
+        near = np.maximum(near, put_back(networks["selfie"](square)[0][..., -1], (height, width), x, y, side, 0.0))
+        pose |= mask
+    if persons and not close_up:
         selfie = near > 0.5
     told = [
         {
