@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench real-photos clean
 
 demo: $(STAMP) .cache/photographs/astronaut.png
 	$(BIN)/discreet demo --out runs/demo --photographs .cache/photographs
@@ -21,6 +21,10 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_all.py
 
+real-photos: $(STAMP) .cache/judges/.installed
+	$(BIN)/python tools/photographs.py .cache/real-photographs --judges .cache/judge-models
+	$(BIN)/python benchmarks/real_photos.py --pictures runs/real-photos
+
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt "torch==2.13.0"
@@ -29,6 +33,12 @@ $(STAMP): pyproject.toml constraints.txt
 
 .cache/photographs/astronaut.png: | $(STAMP)
 	$(BIN)/python tools/photographs.py .cache/photographs
+
+# What judges parsers on photographs lives in an environment of its own.
+.cache/judges/.installed: benchmarks/real-photos-requirements.txt
+	$(PYTHON) -m venv .cache/judges
+	.cache/judges/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 clean:
 	rm -rf $(VENV) .cache runs build dist
