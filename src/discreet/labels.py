@@ -79,18 +79,43 @@ class LabelSet:
 class LabelMap:
     """A table from the ids of one set to the ids of another, and what it loses.
 
-    `ids` is uint8 [256]; parts that the target does not know become background and are
-    named in `lost`; IGNORED stays IGNORED.
+    Args:
+        ids: uint8 [256]; IGNORED stays IGNORED.
+        merged: (part, broader part) where several parts become one.
+        dropped: parts that become background, because the target sees background there.
+        undecided: parts that become IGNORED, because any part of the target might be right.
     """
 
     source: LabelSet
     target: LabelSet
     ids: NDArray[np.uint8]
-    lost: tuple[str, ...]
+    merged: tuple[tuple[str, str], ...]
+    dropped: tuple[str, ...]
+    undecided: tuple[str, ...]
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Parts of the source that nobody can tell afterwards, in order of their ids."""
+        gone = {part for part, _ in self.merged} | set(self.dropped) | set(self.undecided)
+        return tuple(name for name in self.source.names if name in gone)
+
+    def losses(self) -> tuple[str, ...]:
+        """One line for each part that is lost: what becomes of it."""
+        return (
+            *(f"{part} becomes {broader}" for part, broader in self.merged),
+            *(f"{part} becomes background" for part in self.dropped),
+            *(f"{part} is ignored: {self.target.name} splits it otherwise" for part in self.undecided),
+        )
 
     def apply(self, parts_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Translate a part map, uint8 [H, W]."""
         return self.ids[parts_HW]
+
+
+def _hues(num_colours: int) -> tuple[tuple[int, int, int], ...]:
+    """Colours of evenly spread hues, after black for the background."""
+    hues = [colorsys.hsv_to_rgb((0.61803 * k) % 1.0, 0.75, 0.95) for k in range(num_colours)]
+    return ((0, 0, 0), *((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in hues))
 
 
 _CIHP_PALETTE = (
@@ -124,10 +149,91 @@ LIP = LabelSet(
     flip_pairs=_LIMB_PAIRS,
 )
 
-_KNOWN = {label_set.name: label_set for label_set in (CIHP, LIP)}
+ATR = LabelSet(
+    name="atr",
+    names=(
+        "Background", "Hat", "Hair", "Sunglasses", "UpperClothes", "Skirt", "Pants", "Dress", "Belt", "Left-shoe",
+        "Right-shoe", "Face", "Left-leg", "Right-leg", "Left-arm", "Right-arm", "Bag", "Scarf",
+    ),
+    names_zh=(
+        "背景", "帽子", "头发", "墨镜", "上衣", "半身裙", "裤子", "连衣裙", "腰带", "左鞋", "右鞋", "脸", "左腿",
+        "右腿", "左臂", "右臂", "包", "围巾",
+    ),
+    palette=_hues(17),
+    flip_pairs=((9, 10), (12, 13), (14, 15)),
+)  # fmt: skip
 
-# Where a part has another name, or no exact counterpart, in another set.
-_EQUIVALENTS = {"Jumpsuits": "UpperClothes"}
+# Ids in the order of M2FP; files in that of SCHP are translated when they are read.
+PASCAL = LabelSet(
+    name="pascal",
+    names=("Background", "Lower-arm", "Head", "Upper-leg", "Torso", "Lower-leg", "Upper-arm"),
+    names_zh=("背景", "小臂", "头", "大腿", "躯干", "小腿", "大臂"),
+    palette=_hues(6),
+)
+PASCAL_OF_SCHP = LabelSet(
+    name="pascal in the order of SCHP",
+    names=("Background", "Head", "Torso", "Upper-arm", "Lower-arm", "Upper-leg", "Lower-leg"),
+    names_zh=("背景", "头", "躯干", "大臂", "小臂", "大腿", "小腿"),
+    palette=_hues(6),
+)
+
+MHP = LabelSet(
+    name="mhp",
+    names=(
+        "Background", "Cap/hat", "Helmet", "Face", "Hair", "Left-arm", "Right-arm", "Left-hand", "Right-hand",
+        "Protector", "Bikini/bra", "Jacket/windbreaker/hoodie", "T-shirt", "Polo-shirt", "Sweater", "Singlet",
+        "Torso-skin", "Pants", "Shorts/swim-shorts", "Skirt", "Stockings", "Socks", "Left-boot", "Right-boot",
+        "Left-shoe", "Right-shoe", "Left-highheel", "Right-highheel", "Left-sandal", "Right-sandal", "Left-leg",
+        "Right-leg", "Left-foot", "Right-foot", "Coat", "Dress", "Robe", "Jumpsuits", "Other-full-body-clothes",
+        "Headwear", "Backpack", "Ball", "Bats", "Belt", "Bottle", "Carrybag", "Cases", "Sunglasses", "Eyewear",
+        "Gloves", "Scarf", "Umbrella", "Wallet/purse", "Watch", "Wristband", "Tie", "Other-accessories",
+        "Other-upper-body-clothes", "Other-lower-body-clothes",
+    ),
+    names_zh=(
+        "背景", "帽子", "头盔", "脸", "头发", "左臂", "右臂", "左手", "右手", "护具", "比基尼/胸衣", "夹克/风衣/卫衣",
+        "T恤", "Polo衫", "毛衣", "背心", "躯干皮肤", "裤子", "短裤/泳裤", "半身裙", "长筒袜", "袜子", "左靴", "右靴",
+        "左鞋", "右鞋", "左高跟鞋", "右高跟鞋", "左凉鞋", "右凉鞋", "左腿", "右腿", "左脚", "右脚", "外套", "连衣裙",
+        "长袍", "连体裤", "其他全身衣物", "头饰", "双肩包", "球", "球棒", "腰带", "瓶子", "手提包", "箱子", "墨镜",
+        "眼镜", "手套", "围巾", "雨伞", "钱包", "手表", "腕带", "领带", "其他配饰", "其他上身衣物", "其他下身衣物",
+    ),
+    palette=_hues(58),
+    flip_pairs=((5, 6), (7, 8), (22, 23), (24, 25), (26, 27), (28, 29), (30, 31), (32, 33)),
+)  # fmt: skip
+
+_KNOWN = {label_set.name: label_set for label_set in (CIHP, LIP, ATR, PASCAL, MHP)}
+
+# What to call a part where the target lacks its name: the first of these that the target has.
+_BROADER: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Cap/hat", "Helmet", "Headwear", "Hat"), ("Hat", "Head")),
+    **dict.fromkeys(("Sunglasses", "Eyewear"), ("Sunglasses", "Head")),
+    **dict.fromkeys(("Hair", "Face"), ("Head",)),
+    **dict.fromkeys(("Coat", "Jacket/windbreaker/hoodie"), ("Coat", "UpperClothes", "Torso")),
+    **dict.fromkeys(
+        ("UpperClothes", "Bikini/bra", "T-shirt", "Polo-shirt", "Sweater", "Singlet", "Tie",
+         "Other-upper-body-clothes"),
+        ("UpperClothes", "Torso"),
+    ),
+    "Torso-skin": ("Torso",),
+    "Scarf": ("Torso",),
+    "Jumpsuits": ("UpperClothes",),
+    **dict.fromkeys(("Robe", "Other-full-body-clothes"), ("Dress",)),
+    **dict.fromkeys(("Shorts/swim-shorts", "Other-lower-body-clothes"), ("Pants",)),
+    "Stockings": ("Socks",),
+    **dict.fromkeys(("Glove", "Gloves"), ("Glove", "Lower-arm")),
+    **dict.fromkeys(("Socks", "Left-foot", "Right-foot"), ("Lower-leg",)),
+    **{
+        f"{side}-{kind}": (f"{side}-{whole}", part)
+        for side in ("Left", "Right")
+        for kind, whole, part in (
+            ("hand", "arm", "Lower-arm"), ("foot", "leg", "Lower-leg"), ("shoe", "shoe", "Lower-leg"),
+            ("boot", "shoe", "Lower-leg"), ("highheel", "shoe", "Lower-leg"), ("sandal", "shoe", "Lower-leg"),
+        )
+    },
+}  # fmt: skip
+# Belongings: background wherever they have no name of their own. So is bare skin of the torso in LIP.
+_BACKGROUND = frozenset(
+    ("Bag", "Backpack", "Ball", "Bats", "Bottle", "Carrybag", "Cases", "Umbrella", "Wallet/purse", "Torso-skin")
+)
 
 
 def label_set(name: str) -> LabelSet:
@@ -138,24 +244,34 @@ def label_set(name: str) -> LabelSet:
 
 
 def map_between(source: LabelSet, target: LabelSet) -> LabelMap:
-    """Map parts by name, then by nearest equivalent; what has neither is lost to background."""
-    ids = np.zeros(256, np.uint8)
-    ids[IGNORED] = IGNORED
+    """Map parts by name, then to the nearest broader part; belongings become background, the rest is ignored.
+
+    A part without a counterpart lies on a person, so calling it background would teach something wrong:
+    it is ignored instead.
+    """
+    ids = np.full(256, IGNORED, np.uint8)
+    ids[0] = 0
     positions = {name: position for position, name in enumerate(target.names)}
-    lost: list[str] = []
+    chosen: dict[str, str] = {}
+    dropped: list[str] = []
+    undecided: list[str] = []
     for part, name in enumerate(source.names[1:], start=1):
-        match = name if name in positions else _EQUIVALENTS.get(name)
-        if name not in positions:
-            lost.append(name)
-        ids[part] = positions.get(match, 0) if match is not None else 0
-    return LabelMap(source, target, ids, tuple(lost))
+        known = next((candidate for candidate in (name, *_BROADER.get(name, ())) if candidate in positions), None)
+        if known is not None:
+            chosen[name], ids[part] = known, positions[known]
+        elif name in _BACKGROUND:
+            dropped.append(name)
+            ids[part] = 0
+        else:
+            undecided.append(name)
+    uses = list(chosen.values())
+    merged = tuple((name, known) for name, known in chosen.items() if name != known and uses.count(known) > 1)
+    return LabelMap(source, target, ids, merged, tuple(dropped), tuple(undecided))
 
 
 def from_names(name: str, names: list[str], flip_pairs: list[tuple[int, int]] | None = None) -> LabelSet:
     """A label set of a user's own, coloured by evenly spread hues."""
-    hues = [colorsys.hsv_to_rgb((0.61803 * k) % 1.0, 0.75, 0.95) for k in range(max(len(names) - 1, 0))]
-    palette = [(0, 0, 0), *((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in hues)]
-    return LabelSet(name, tuple(names), tuple(names), tuple(palette), tuple(flip_pairs or ()))
+    return LabelSet(name, tuple(names), tuple(names), _hues(max(len(names) - 1, 0)), tuple(flip_pairs or ()))
 
 
 def read_labels(path: Path) -> LabelSet:

@@ -58,6 +58,83 @@ class Tree:
     image: Path
     parts: Path
     persons: Path | None
+    ids: tuple[tuple[int, int], ...] = ()  # where a part of `part_map` has another id
+    first: str = "Face"  # what part 13 is called
+    too_high: int = 20
+    tells_persons: bool = False
+
+    def expected_parts(self, index: int) -> NDArray[np.uint8]:
+        return renumbered(part_map(index), self.ids)
+
+
+def renumbered(parts: NDArray[np.uint8], ids: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
+    table = np.arange(256, dtype=np.uint8)
+    for old, new in ids:
+        table[old] = new
+    return table[parts]
+
+
+def atr_tree(root: Path) -> Tree:
+    for index in range(3):
+        save(root / "JPEGImages" / f"997_{index}.jpg", picture(index))
+        save(root / "SegmentationClassAug" / f"997_{index}.png", part_map(index))
+    save(root / "JPEGImages" / "997_9.jpg", picture(0))  # of the other split
+    (root / "train_id.txt").write_text("997_0\n997_1\n997_2\n")
+    return Tree(
+        f"atr:{root}@train", root / "JPEGImages/997_1.jpg", root / "SegmentationClassAug/997_1.png", None,
+        first="Right-leg",
+    )  # fmt: skip
+
+
+def pascal_tree(root: Path, order: str) -> Tree:
+    # Head, Torso, Upper-leg as each tool numbers them.
+    written = {"m2fp": ((13, 2), (5, 4), (9, 3)), "schp": ((13, 1), (5, 2), (9, 5))}[order]
+    folders = {"m2fp": ("Testing/Images", "Testing/Category_ids"), "schp": ("JPEGImages", "SegmentationPart")}[order]
+    images, parts = (root / folder for folder in folders)
+    for index in range(3):
+        save(images / f"2008_{index}.jpg", picture(index))
+        save(parts / f"2008_{index}.png", renumbered(part_map(index), written))
+        if order == "m2fp":
+            save(root / "Testing/Human_ids" / f"2008_{index}.png", person_map(index))
+    if order == "schp":
+        (root / "val_id.txt").write_text("2008_0\n2008_1\n2008_2\n")
+    persons = root / "Testing/Human_ids/2008_1.png" if order == "m2fp" else None
+    return Tree(
+        f"pascal:{root}@val?order={order}", images / "2008_1.jpg", parts / "2008_1.png", persons,
+        ids=((13, 2), (5, 4), (9, 3)), first="Head",
+    )  # fmt: skip
+
+
+def mhp_tree(root: Path) -> Tree:
+    folder = root / "val"
+    for index in range(3):
+        save(folder / "images" / f"10{index}.jpg", picture(index))
+        first = np.where(person_map(index) == 2, 0, part_map(index))
+        # The second map claims the first person's head too: overlaps go to the lower number.
+        second = np.where((person_map(index) == 2) | (part_map(index) == 13), part_map(index), 0)
+        second[(person_map(index) == 1) & (part_map(index) == 13)] = 12
+        for person, parts in enumerate((first, second), start=1):
+            channels = np.stack([parts, parts * 0 + 7, parts * 0], axis=2).astype(np.uint8)
+            save(folder / "parsing_annos" / f"10{index}_02_{person:02d}.png", channels)
+    return Tree(
+        f"mhp:{root}@val", folder / "images/101.jpg", folder / "parsing_annos/101_02_01.png", None,
+        first="Polo-shirt", too_high=59, tells_persons=True,
+    )  # fmt: skip
+
+
+def hf_tree(root: Path) -> Tree:
+    folder, rows = root / "train", []
+    for index, name in enumerate(("a", "b", "c")):
+        save(folder / "pictures" / f"{name}.jpg", picture(index))
+        save(folder / "masks" / f"{name}.png", part_map(index))
+        save(folder / "people" / f"{name}.png", person_map(index))
+        rows.append({
+            "image_file_name": f"pictures/{name}.jpg", "mask_file_name": f"masks/{name}.png",
+            "person_ids": f"people/{name}.png",
+        })  # fmt: skip
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "labels.json").write_text(json.dumps("cihp"))
+    return Tree(f"hf:{root}@train", folder / "pictures/b.jpg", folder / "masks/b.png", folder / "people/b.png")
 
 
 def cihp_tree(root: Path, kind: str) -> Tree:
@@ -124,6 +201,11 @@ MAKERS: dict[str, Callable[[Path], Tree]] = {
     "cihp-humans": lambda root: cihp_tree(root, "Human_ids"),
     "cihp-instances": lambda root: cihp_tree(root, "Instance_ids"),
     "lip": lip_tree,
+    "atr": atr_tree,
+    "pascal-m2fp": lambda root: pascal_tree(root, "m2fp"),
+    "pascal-schp": lambda root: pascal_tree(root, "schp"),
+    "mhp": mhp_tree,
+    "hf": hf_tree,
     "lip-m2fp": lip_tree_of_m2fp,
     "folder": lambda root: folder_tree(root, "folder", "val"),
     "people": lambda root: folder_tree(root, "people"),
@@ -135,7 +217,7 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
     return MAKERS[request.param](tmp_path / "set")
 
 
-@pytest.fixture(params=sorted(set(MAKERS) - {"lip", "lip-m2fp"}))
+@pytest.fixture(params=sorted(set(MAKERS) - {"lip", "lip-m2fp", "atr", "pascal-schp", "mhp"}))
 def tree_with_persons(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Tree, Path]:
     """A data set of a format that tells persons apart, and the person map of its picture 1."""
     tree = MAKERS[request.param](tmp_path / "set")
@@ -151,19 +233,19 @@ def test_reads_every_picture_as_it_was_written(tree: Tree) -> None:
     source = source_of(tree)
     assert len(source) == len(source.names) == len(source.subjects) == len(set(source.names)) == 3
     assert source.spec == tree.spec
-    assert source.label_set.names[13] == "Face"
+    assert source.label_set.names[tree.expected_parts(0)[2, 0]] == tree.first
     for index in range(3):
         sample = source[index]
         assert sample.name == source.names[index]
         assert sample.subject == source.subjects[index]
         assert (sample.image.dtype, sample.image.shape) == (np.uint8, (*SIZES[index], 3))
         assert sample.parts.dtype == np.uint8
-        np.testing.assert_array_equal(sample.parts, part_map(index))
+        np.testing.assert_array_equal(sample.parts, tree.expected_parts(index))
 
 
 def test_persons_are_told_apart_where_the_format_does(tree: Tree) -> None:
     for index, sample in enumerate(source_of(tree)):
-        if tree.persons is None:
+        if tree.persons is None and not tree.tells_persons:
             assert sample.persons is None
             continue
         assert sample.persons is not None
@@ -178,7 +260,7 @@ def test_a_sound_set_has_no_problems(tree: Tree) -> None:
     assert (report.num_samples, report.problems) == (3, ())
     assert calls == [3, 3, 3]
     stats = data_stats(tree.spec)
-    assert stats.pixels["Face"] == sum(6 * width for _, width in SIZES)
+    assert stats.pixels[tree.first] == sum(6 * width for _, width in SIZES)
     assert stats.ignored == sum(width for _, width in SIZES)
 
 
@@ -194,9 +276,9 @@ def break_file(tree: Tree, fault: str) -> Path:
     if fault == "missing parts":
         tree.parts.unlink()
     elif fault == "parts of another size":
-        save(tree.parts, part_map(0))
+        save(tree.parts, renumbered(part_map(0), tree.ids))
     elif fault == "part out of range":
-        save(tree.parts, np.where(part_map(1) == 13, 20, part_map(1)).astype(np.uint8))
+        save(tree.parts, np.where(part_map(1) == 13, tree.too_high, renumbered(part_map(1), tree.ids)).astype(np.uint8))
     elif fault == "damaged parts":
         tree.parts.write_bytes(tree.parts.read_bytes()[:40])
     elif fault == "parts in colour":
@@ -209,9 +291,9 @@ FAULTS = {
     "missing picture": "cannot be read",
     "missing parts": "is missing",
     "parts of another size": "32",
-    "part out of range": "holds id 20",
+    "part out of range": "holds id (20|59)",
     "damaged parts": "cannot be read",
-    "parts in colour": "mode RGB",
+    "parts in colour": "mode RGB|holds id",
 }
 
 
@@ -256,8 +338,9 @@ def test_person_ids_beyond_255_are_refused(tree_with_persons: tuple[Tree, Path])
 def test_an_empty_set_is_refused(tree: Tree) -> None:
     for path in tree.image.parent.iterdir():
         path.unlink()
-    for listing in tree.image.parent.parent.glob("*_id.txt"):
-        listing.write_text("")
+    for pattern in ("*_id.txt", "metadata.jsonl"):
+        for listing in tree.image.parent.parent.glob(pattern):
+            listing.write_text("")
     with pytest.raises(DataError, match="holds no picture"):
         open_spec(tree.spec)
     report = check_source(tree.spec)
@@ -268,3 +351,21 @@ def test_a_missing_folder_is_refused(tmp_path: Path, tree: Tree) -> None:
     spec = tree.spec.replace("/set", "/elsewhere")
     with pytest.raises(DataError, match="does not exist"):
         open_spec(spec)
+
+
+def test_a_set_is_shown_in_other_labels(tmp_path: Path) -> None:
+    tree = cihp_tree(tmp_path, "Human_ids")
+    source = open_spec(f"{tree.spec}?labels=pascal")
+    expected = renumbered(part_map(1), ((13, 2), (5, 4), (9, 255)))  # trousers cover upper and lower legs
+    np.testing.assert_array_equal(source[1].parts, expected)
+    assert source.label_set.name == "pascal"
+    assert source.translation is not None
+    assert "Pants is ignored: pascal splits it otherwise" in source.translation.losses()
+
+
+def test_subjects_come_from_names_of_any_format(tree: Tree) -> None:
+    source = open_spec(tree.spec, subject_pattern="(.)")
+    assert list(source.subjects) == [name[0] for name in source.names]
+    assert source[1].subject == source.names[1][0]
+    with pytest.raises(DataError, match=f"finds no subject in the name {source.names[0]};"):
+        open_spec(tree.spec, subject_pattern="(nobody)_")

@@ -10,7 +10,21 @@ import numpy as np
 import pytest
 
 from discreet.errors import ConfigurationError, DataError
-from discreet.labels import CIHP, IGNORED, LIP, MAX_LABELS, from_names, label_set, map_between, read_labels
+from discreet.labels import (
+    ATR,
+    CIHP,
+    IGNORED,
+    LIP,
+    MAX_LABELS,
+    MHP,
+    PASCAL,
+    PASCAL_OF_SCHP,
+    LabelSet,
+    from_names,
+    label_set,
+    map_between,
+    read_labels,
+)
 
 
 @pytest.mark.parametrize("labels", [CIHP, LIP])
@@ -109,3 +123,28 @@ def test_labels_json_of_another_form_is_refused(tmp_path: Path, content: str) ->
 def test_a_missing_labels_json_says_what_to_write(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="write the name of a label set"):
         read_labels(tmp_path / "labels.json")
+
+
+def test_what_the_published_maps_lose() -> None:
+    mhp = map_between(MHP, CIHP)
+    assert [CIHP.names[mhp.ids[part]] for part in (1, 7, 11, 18, 23, 33)] == [
+        "Hat", "Left-arm", "Coat", "Pants", "Right-shoe", "Right-leg",
+    ]  # fmt: skip
+    assert {"Backpack", "Umbrella"} <= set(mhp.dropped)
+    assert set(mhp.undecided) == {"Protector", "Belt", "Watch", "Wristband", "Other-accessories"}
+    atr = map_between(ATR, LIP)
+    assert (atr.merged, atr.dropped, atr.undecided) == ((), ("Bag",), ("Belt",))
+    for source in (CIHP, LIP, ATR):
+        pascal = map_between(source, PASCAL)
+        limbs = {"Pants", "Left-arm", "Right-arm", "Left-leg", "Right-leg", "Skirt", "Dress"}
+        assert limbs <= set(pascal.undecided), "upper and lower limbs are one part in the source"
+        assert all(pascal.ids[source.names.index(part)] == IGNORED for part in limbs)
+        assert PASCAL.names[pascal.ids[source.names.index("Left-shoe")]] == "Lower-leg"
+    reordered = map_between(PASCAL_OF_SCHP, PASCAL)
+    assert (reordered.ids[:7].tolist(), reordered.lost) == ([0, 2, 4, 6, 1, 3, 5], ())
+
+
+@pytest.mark.parametrize("labels", [MHP, ATR])
+def test_sides_are_paired(labels: LabelSet) -> None:
+    pairs = [(labels.names.index(f"Left-{n[6:]}"), k) for k, n in enumerate(labels.names) if n.startswith("Right-")]
+    assert tuple(pairs) == labels.flip_pairs

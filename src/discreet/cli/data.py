@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One word for what to do, and the data set."""
     parser.add_argument("what", choices=("check", "stats"))
     parser.add_argument(
-        "spec", metavar="SPEC", help="cihp:PATH, lip:PATH, folder:PATH or people:PATH, with @train or @val for a split"
+        "spec",
+        metavar="SPEC",
+        help="KIND:PATH, KIND one of cihp, lip, atr, pascal, mhp, hf, folder, people; with @train or @val for a split",
     )
 
 

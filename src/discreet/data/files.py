@@ -5,17 +5,21 @@ A reader says where the files of each picture are; here they are read and held a
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.pictures import check_parts, check_size, read_ids, read_picture
 from discreet.data.samples import Problem, Sample
-from discreet.errors import DataError
-from discreet.labels import IGNORED, LabelSet
+from discreet.errors import ConfigurationError, DataError
+from discreet.labels import IGNORED, LabelMap, LabelSet, map_between
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 # Where data sets published for multi-person parsing keep their splits.
@@ -41,6 +45,7 @@ class FileSource:
         label_set: what the ids in its part maps mean.
         files: one entry a picture.
         read_persons: reads a person map; formats that pack ids differently bring their own.
+        read_parts: reads a part map.
         problems: what the reader found wrong before opening a picture.
 
     Raises:
@@ -54,6 +59,7 @@ class FileSource:
         files: Sequence[PictureFiles],
         *,
         read_persons: Callable[[Path], NDArray[np.uint8]] = read_ids,
+        read_parts: Callable[[Path], NDArray[np.uint8]] = read_ids,
         problems: Sequence[Problem] = (),
     ) -> None:
         if not files:
@@ -64,7 +70,30 @@ class FileSource:
         self.problems = tuple(problems)
         self.names: Sequence[str] = tuple(entry.name for entry in files)
         self.subjects: Sequence[str | None] = tuple(entry.subject for entry in files)
+        self.translation: LabelMap | None = None
+        self._labels_of_files = label_set
         self._read_persons = read_persons
+        self._read_parts = read_parts
+
+    def in_labels(self, target: LabelSet) -> Self:
+        """The same data set with the ids of another label set; `translation` says what that loses."""
+        other = copy(self)
+        other.label_set, other.translation = target, map_between(self._labels_of_files, target)
+        return other
+
+    def with_subjects(self, pattern: str) -> Self:
+        """The same data set, its subjects taken from the names of its pictures.
+
+        Args:
+            pattern: regular expression with one group, matched from the start of each name. *Public*
+
+        Raises:
+            ConfigurationError: it is no regular expression with one group.
+            DataError: it does not match the name of a picture; one is named.
+        """
+        other = copy(self)
+        other.subjects = subjects_by_name(self.spec, self.names, pattern)
+        return other
 
     def __len__(self) -> int:
         return len(self.files)
@@ -74,7 +103,7 @@ class FileSource:
         files = self.files[index]
         image = read_picture(files.image)
         parts = self._parts(files.parts, image)
-        sample = Sample(files.name, image, parts, None, files.subject)
+        sample = Sample(files.name, image, parts, None, self.subjects[index])
         if files.persons is None:
             return sample
         persons = self._persons(files.persons, image)
@@ -96,11 +125,11 @@ class FileSource:
 
     def _parts(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         """A part map that fits its picture, where there is one."""
-        parts = read_ids(path)
-        check_parts(path, parts, self.label_set)
+        parts = self._read_parts(path)
+        check_parts(path, parts, self._labels_of_files)
         if image is not None:
             check_size(path, parts, image)
-        return parts
+        return parts if self.translation is None else self.translation.apply(parts)
 
     def _persons(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         """A person map that fits its picture, where there is one."""
@@ -122,6 +151,45 @@ def pictures_in(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
             continue
         problems.append(Problem(str(path), f"has the name of {found[path.stem].name}; rename or remove one of them"))
     return found, problems
+
+
+def listed_in(listing: Path) -> tuple[list[str], list[Problem]]:
+    """Names in a list of pictures, in its order, each once; and those that it repeats.
+
+    Raises:
+        DataError: the list is missing, or is no text.
+    """
+    try:
+        lines = listing.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        raise DataError(f"{listing} is missing; list one picture name a line there") from None
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{listing} cannot be read ({problem}); list one picture name a line there") from None
+    names = [line.removesuffix(".jpg") for line in lines]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    return list(dict.fromkeys(names)), [
+        Problem(str(listing), f"lists {name} more than once; keep one line") for name in repeated
+    ]
+
+
+def subjects_by_name(spec: str, names: Sequence[str], pattern: str) -> tuple[str, ...]:
+    """The group of the pattern in each name; see `FileSource.with_subjects`."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as problem:
+        raise ConfigurationError(f"subject_pattern {pattern!r} is no regular expression: {problem}") from None
+    if compiled.groups != 1:
+        raise ConfigurationError(
+            f"subject_pattern {pattern!r} has {compiled.groups} groups; put the subject, and nothing else, in ( )"
+        )
+    found = [compiled.match(name) for name in names]
+    for name, match in zip(names, found, strict=True):
+        if match is None or not match.group(1):
+            raise DataError(
+                f"{spec}: subject_pattern {pattern!r} finds no subject in the name {name}; correct the pattern, or "
+                "rename the picture"
+            )
+    return tuple(match.group(1) for match in found if match is not None)
 
 
 def need_folder(folder: Path, spec: str, layout: str) -> Path:

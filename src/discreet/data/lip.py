@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, need_folder, pictures_in
+from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, listed_in, need_folder, pictures_in
 from discreet.data.samples import Problem
-from discreet.errors import ConfigurationError, DataError
+from discreet.errors import ConfigurationError
 from discreet.labels import LIP
 
 _LAYOUT = "{train,val}_images/, {train,val}_segmentations/ and {train,val}_id.txt, or {Training,Validation}/"
@@ -52,7 +52,7 @@ def _listed_in(root: Path, split: str, spec: str) -> tuple[dict[str, Path], Path
     images = need_folder(root / f"{split}_images", spec, _LAYOUT)
     parts = need_folder(root / f"{split}_segmentations", spec, _LAYOUT)
     listing = root / f"{split}_id.txt"
-    names, problems = _listed(listing)
+    names, problems = listed_in(listing)
     listed = set(names)
     problems += [
         Problem(str(path), f"is not listed in {listing.name} and is not read; list it, or remove it")
@@ -60,17 +60,3 @@ def _listed_in(root: Path, split: str, spec: str) -> tuple[dict[str, Path], Path
         if path.stem not in listed
     ]
     return {name: images / f"{name}.jpg" for name in names}, parts, problems
-
-
-def _listed(listing: Path) -> tuple[list[str], list[Problem]]:
-    """Names in the list, in its order, each once; and those that it repeats."""
-    try:
-        lines = listing.read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        raise DataError(f"{listing} is missing; list one picture name a line there") from None
-    except (OSError, ValueError) as problem:
-        raise DataError(f"{listing} cannot be read ({problem}); list one picture name a line there") from None
-    names = [line.removesuffix(".jpg") for line in lines]
-    once = dict.fromkeys(names)
-    repeated = [name for name in once if names.count(name) > 1] if len(once) < len(names) else []
-    return list(once), [Problem(str(listing), f"lists {name} more than once; keep one line") for name in repeated]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,14 @@ def read_wide_ids(path: Path) -> NDArray[np.int64]:
         return np.array(opened, dtype=np.int64)
 
 
+def read_first_channel(path: Path) -> NDArray[np.uint8]:
+    """A map of ids, uint8 [H, W], from a PNG that repeats them, or not, in three channels."""
+    with _reading(path, "a PNG"), Image.open(path, formats=("PNG",)) as opened:
+        if opened.mode in ("RGB", "RGBA"):
+            return np.array(opened.getchannel(0))
+    return read_ids(path)
+
+
 def check_parts(path: Path, parts: NDArray[np.uint8], labels: LabelSet) -> None:
     """Refuse a part map with ids that no part has.
 
@@ -71,14 +80,43 @@ def check_size(path: Path, ids: NDArray[np.uint8], image: NDArray[np.uint8]) -> 
         raise DataError(f"{path} is {width}×{height}, its picture {image.shape[1]}×{image.shape[0]}; make them equal")
 
 
+class _QuietDecoding:
+    """Warnings of decoders silenced, and those of monstrous pictures raised, while any thread reads.
+
+    `warnings.catch_warnings` keeps one state for the whole process: threads that leave it in another
+    order than they entered would bring back each other's. So the first in changes it, the last restores.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_inside = 0
+        self._state = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._num_inside += 1
+            if self._num_inside == 1:
+                self._state = warnings.catch_warnings()
+                self._state.__enter__()
+                # Odd metadata is no reason to talk; a picture too large to decode is one to stop.
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if self._num_inside == 0:
+                self._state.__exit__(None, None, None)
+
+
+_quiet_decoding = _QuietDecoding()
+
+
 @contextmanager
 def _reading(path: Path, wanted: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one line that names the file."""
     try:
-        with warnings.catch_warnings():
-            # Odd metadata is no reason to talk; a picture too large to decode is one to stop.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _quiet_decoding:
             yield
     except DataError:
         raise

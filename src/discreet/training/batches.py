@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ from discreet.data.transforms import AugmentSettings, augment
 from discreet.errors import DataError
 from discreet.m2fp import M2FP, make_targets
 from discreet.m2fp.targets import Targets
+
+# Enough to hide reading on a CPU; see benchmarks/read_speed.py.
+NUM_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,21 @@ def units_of(source: SampleSource, unit: str) -> Units:
     return Units(tuple(tuple(owned[subject]) for subject in sorted(owned)))
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """One picture, ready for the network. *SENSITIVE*"""
+
+    image: Tensor
+    targets: Targets
+    generator: torch.Generator
+
+
 class BatchLoader:
-    """Loads, augments and normalises the pictures of a step.
+    """Loads, augments and normalises the pictures of a step, in threads.
+
+    What `expect` announces is read while the network computes. Pictures are the same, bit for bit, for any
+    number of threads, and whether or not they were expected. At most two micro-batches are in memory: the
+    one last loaded, and the one expected.
 
     Args:
         source: the pictures.
@@ -79,16 +96,44 @@ class BatchLoader:
         settings: augmentation. *Public*
         model: says which targets and which normalisation it wants.
         seed: of augmentation. *Public*
+        num_threads: that read; 0 reads in the caller's, when asked. *Public*
     """
 
     def __init__(
-        self, source: SampleSource, units: Units, settings: AugmentSettings, model: M2FP, *, seed: int
+        self,
+        source: SampleSource,
+        units: Units,
+        settings: AugmentSettings,
+        model: M2FP,
+        *,
+        seed: int,
+        num_threads: int = NUM_THREADS,
     ) -> None:
         self._source = source
         self._units = units
         self._settings = settings
         self._model = model
         self._seed = seed
+        self._num_threads = num_threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._expected: tuple[int, tuple[int, ...]] | None = None
+        self._coming: list[Future[_Loaded | None]] = []
+
+    def expect(self, unit_indices: Sequence[int], step: int) -> None:
+        """Begin to read the micro-batch that will be loaded next; replaces what was expected before."""
+        self._forget()
+        if self._num_threads > 0:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._num_threads, "discreet-reader")
+            self._expected = (step, tuple(unit_indices))
+            self._coming = [self._pool.submit(self._read, unit, step) for unit in unit_indices]
+
+    def close(self) -> None:
+        """End the threads; another `expect` starts them anew."""
+        self._forget()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
 
     def load(self, unit_indices: Sequence[int], step: int) -> Batch | None:
         """The micro-batch of these units at this step; None if no picture of it could be read.
@@ -96,18 +141,29 @@ class BatchLoader:
         All pictures were read before step 0; one that has become unreadable since contributes
         zero, because a message about it would say that it was sampled.
         """
-        images: list[Tensor] = []
-        targets: list[Targets] = []
-        generators: list[torch.Generator] = []
-        for unit in unit_indices:
-            try:
-                sample, generator = self._sample(unit, step)
-            except DataError:
-                continue
-            images.append(self._model.normalise(sample.image))
-            targets.append(self._targets(sample))
-            generators.append(generator)
-        return Batch(torch.stack(images), targets, generators) if images else None
+        if self._expected != (step, tuple(unit_indices)):
+            pictures = [self._read(unit, step) for unit in unit_indices]
+        else:
+            coming, self._expected, self._coming = self._coming, None, []
+            pictures = [future.result() for future in coming]
+        found = [picture for picture in pictures if picture is not None]
+        if not found:
+            return None
+        return Batch(torch.stack([p.image for p in found]), [p.targets for p in found], [p.generator for p in found])
+
+    def _forget(self) -> None:
+        """Drop what is expected; pictures that are being read are read to their end and dropped."""
+        for future in self._coming:
+            future.cancel()
+        self._expected, self._coming = None, []
+
+    def _read(self, unit: int, step: int) -> _Loaded | None:
+        """One picture of a unit; None if it cannot be read."""
+        try:
+            sample, generator = self._sample(unit, step)
+        except DataError:
+            return None
+        return _Loaded(self._model.normalise(sample.image), self._targets(sample), generator)
 
     def _sample(self, unit: int, step: int) -> tuple[Sample, torch.Generator]:
         """One augmented picture of a unit, and the generator of its points."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -85,7 +86,8 @@ def run_steps(
         hooks.after_step(done, done)
     model.train()
     while done < num_steps:
-        accumulate_step(model, loader, gradients, done, settings.training.micro_batch_size)
+        last = done + 1 == num_steps
+        accumulate_step(model, loader, gradients, done, settings.training.micro_batch_size, last=last)
         hooks.before_release(done + 1)
         optimization.step(gradients.finish(done), done)
         done += 1
@@ -100,11 +102,27 @@ def run_steps(
 
 
 def accumulate_step(
-    model: M2FP, loader: BatchLoader, gradients: StepGradients, step: int, micro_batch_size: int
+    model: M2FP,
+    loader: BatchLoader,
+    gradients: StepGradients,
+    step: int,
+    micro_batch_size: int,
+    *,
+    last: bool = True,
 ) -> None:
-    """Bring the pictures of one step through the model, a micro-batch at a time; there may be none."""
-    for units in micro_batches(gradients.units(step), micro_batch_size):
+    """Bring the pictures of one step through the model, a micro-batch at a time; there may be none.
+
+    While the network computes, the next micro-batch is read: at the end of a step that is not the
+    `last`, the first of the next step. Which pictures those are follows from the run's key alone.
+    """
+    coming = [(units, step) for units in micro_batches(gradients.units(step), micro_batch_size)]
+    num_batches = len(coming)
+    if not last:
+        coming += [(units, step + 1) for units in islice(micro_batches(gradients.units(step + 1), micro_batch_size), 1)]
+    for index, (units, _) in enumerate(coming[:num_batches]):
         batch = loader.load(units, step)
+        if index + 1 < len(coming):
+            loader.expect(*coming[index + 1])
         if batch is None:
             continue
         output = model(batch.images)

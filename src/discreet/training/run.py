@@ -193,7 +193,7 @@ def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int) -> None:
 
 def _prepare(settings: RunSettings, around: Surroundings) -> _Prepared:
     """Open the data, make the plan, build the network and try it."""
-    source = open_spec(settings.data.train)
+    source = open_spec(settings.data.train, subject_pattern=settings.data.subject_pattern)
     units = units_of(source, settings.privacy.unit if settings.privacy else "image")
     plan = make_plan(settings, len(units))
     training = settings.training
@@ -251,6 +251,7 @@ def _take_steps(
             done = run_steps(run.model, loader, gradients, settings, run.num_steps, folder, hooks)
             return done, gradients.sensitivity
     finally:
+        loader.close()
         gradients.close()
 
 

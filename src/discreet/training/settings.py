@@ -28,6 +28,7 @@ class DataSettings(_Section):
 
     train: str
     evaluate: str | None = None
+    subject_pattern: str | None = None  # takes subjects from names of pictures, e.g. "(\\d+)_"
 
 
 class ModelSettings(_Section):

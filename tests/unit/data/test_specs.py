@@ -16,14 +16,22 @@ def test_another_form_is_refused_with_an_example(spec: str) -> None:
         open_spec(spec)
 
 
-@pytest.mark.parametrize("kind", ["atr", "pascal", "mhp"])
-def test_kinds_of_a_later_version_say_so(kind: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"comes in a later version; .* folder:PATH"):
-        open_spec(f"{kind}:data")
+@pytest.mark.parametrize("options", ["?order=schp", "?colour=red", "?", "?labels"])
+def test_options_that_are_none_are_refused(options: str) -> None:
+    with pytest.raises(ConfigurationError):
+        open_spec(f"cihp:data@train{options}")
+
+
+@pytest.mark.parametrize("options", ["", "?order=cdcl"])
+def test_the_order_of_pascal_is_never_guessed(options: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"order=m2fp where id 1 is Lower-arm, or \?order=schp"):
+        open_spec(f"pascal:{tmp_path}@train{options}")
 
 
 def test_unknown_kinds_and_splits_name_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="unknown kind 'coco'; known are cihp, lip, folder, people"):
+    with pytest.raises(
+        ConfigurationError, match="unknown kind 'coco'; known are cihp, lip, atr, pascal, mhp, hf, folder, people"
+    ):
         open_spec("coco:data")
     with pytest.raises(ConfigurationError, match="the split is 'test'; choose train or val"):
         open_spec("folder:data@test")

@@ -97,3 +97,11 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     broken.write_text("[data\n")
     with pytest.raises(ConfigurationError, match="not valid TOML"):
         read_settings(broken)
+
+
+@pytest.mark.parametrize(("name", "unit", "canvas"), [("cihp", "image", (256, 256)), ("lip", "subject", (512, 384))])
+def test_the_recipes_are_private_runs(name: str, unit: str, canvas: tuple[int, int]) -> None:
+    settings = read_settings(Path(__file__).parents[3] / "recipes" / f"{name}.toml", private=True)
+    assert settings.privacy is not None
+    assert (settings.privacy.unit, settings.privacy.epsilon) == (unit, 8.0)
+    assert (settings.training.canvas, settings.model.human) == (canvas, name == "cihp")
