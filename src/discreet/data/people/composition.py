@@ -35,9 +35,9 @@ def place_people(style: Style, main: Identity, others: list[Identity], rng: Rng)
 def _facing(rng: Rng) -> float:
     """Mostly towards the camera, sometimes from the side or the back; radians."""
     kind = rng.random()
-    if kind < 0.7:
+    if kind < 0.56:
         return float(rng.normal(0, 0.45))
-    return float(rng.choice([-1, 1]) * (np.pi / 2 + rng.normal(0, 0.3) if kind < 0.85 else np.pi + rng.normal(0, 0.5)))
+    return float(rng.choice([-1, 1]) * (np.pi / 2 + rng.normal(0, 0.3) if kind < 0.76 else np.pi + rng.normal(0, 0.5)))
 
 
 def _spot(grouping: str, number: int, count: int, rng: Rng) -> tuple[Floats, float]:
