@@ -22,7 +22,7 @@ from discreet.errors import ConfigurationError
 from discreet.labels import CIHP
 
 # To be raised whenever the same options give other pictures.
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 _JPEG_QUALITY = 90
 _FOLDERS = ("images", "parts", "persons")
 

@@ -154,6 +154,12 @@ def foot(top: float, side: int = 0) -> Floats:
     return field.astype(np.float32)
 
 
+def bare_instep() -> Floats:
+    """Toe cap and rim of a shoe that leaves the instep bare, as pumps and ballerinas do."""
+    _, depth, height = template().points.T
+    return np.maximum(ANKLE - 0.032 - height, -0.125 - depth).astype(np.float32)
+
+
 def hands() -> Floats:
     """From the wrist on."""
     body = template()
@@ -178,3 +184,18 @@ def sleeve_lift(metres: float) -> Floats:
     """A lift that grows along the sleeve: wide cuffs."""
     body = template()
     return np.where(_is_arm(), metres * np.clip(body.along_arm, 0, 2), 0).astype(np.float32)
+
+
+def pleats(start: float, count: int, metres: float) -> Floats:
+    """A lift in waves around the body that grow from the height `start` downwards by `metres` for each metre."""
+    across, depth, height = template().points.T
+    waves = 0.5 + 0.5 * np.sin(count * np.arctan2(across, -depth))
+    return (metres * np.clip(start - height, 0, None) * waves).astype(np.float32)
+
+
+def strap(side: int, width: float) -> Floats:
+    """A band over one shoulder, front and back: side 1 the left, -1 the right."""
+    body = template()
+    across, _, height = body.points.T
+    band = width / 2 - np.abs(across * side - 0.105)
+    return np.where(body.arm > 0.5, -1, np.minimum(band, height - 0.36)).astype(np.float32)

@@ -19,9 +19,9 @@ _HAIR: tuple[Colour, ...] = (
     (0.78, 0.64, 0.42), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79), (0.45, 0.19, 0.09), (0.55, 0.2, 0.35),
 )  # fmt: skip
 _HAIR_ODDS = (0.26, 0.2, 0.15, 0.1, 0.08, 0.05, 0.06, 0.03, 0.05, 0.02)
-HAIR_STYLES = ("bald", "cropped", "short", "full", "bob", "long", "bun", "ponytail", "curls")
-_STYLE_ODDS_MALE = (0.1, 0.3, 0.3, 0.1, 0.04, 0.05, 0.02, 0.02, 0.07)
-_STYLE_ODDS_FEMALE = (0.01, 0.03, 0.07, 0.05, 0.22, 0.32, 0.1, 0.12, 0.08)
+HAIR_STYLES = ("bald", "cropped", "short", "full", "bob", "long", "bun", "ponytail", "curls", "afro")
+_STYLE_ODDS_MALE = (0.1, 0.28, 0.28, 0.11, 0.04, 0.05, 0.02, 0.02, 0.07, 0.03)
+_STYLE_ODDS_FEMALE = (0.01, 0.03, 0.06, 0.05, 0.2, 0.32, 0.1, 0.12, 0.07, 0.04)
 
 
 @dataclass(frozen=True)

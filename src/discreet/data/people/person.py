@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import part_labels, pose_body, template
+from discreet.data.people.carried import draw_carried
 from discreet.data.people.expression import draw_expression, face_shift
 from discreet.data.people.face import Eye, Skin, draw_face
 from discreet.data.people.furniture import make_mat, make_seat
 from discreet.data.people.garments import cut_garment, skin_layer
-from discreet.data.people.hair import dress_head
+from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
 from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.pose import draw_pose
 from discreet.data.people.styles import Style
-from discreet.data.people.wardrobe import draw_outfit
+from discreet.data.people.wardrobe import draw_cold, draw_outfit
 
 Floats = NDArray[np.floating]
 
@@ -29,8 +30,9 @@ class Person:
     """Somebody in a picture.
 
     Args:
-        subject: the identity's name. layers: what is labelled. seat: what the person sits on.
+        subject: the identity's name. layers: what is labelled. seat: what the person sits on, which stays.
         top: metres from the ground to the highest point. posture: one of POSTURES.
+        carried: what goes where the person goes, without a part of its own.
     """
 
     subject: str
@@ -38,12 +40,14 @@ class Person:
     seat: tuple[Layer, ...]
     top: float
     posture: str = "upright"
+    carried: tuple[Layer, ...] = ()
 
     def placed(self, rotation: Floats, offset: Floats) -> Person:
         """The person turned by [3, 3] and moved by [3]."""
         layers = tuple(layer.moved(rotation, offset) for layer in self.layers)
         seat = tuple(layer.moved(rotation, offset) for layer in self.seat)
-        return replace(self, layers=layers, seat=seat)
+        carried = tuple(layer.moved(rotation, offset) for layer in self.carried)
+        return replace(self, layers=layers, seat=seat, carried=carried)
 
     def bounds(self) -> tuple[Floats, Floats]:
         """The lowest and the highest corner of all that is labelled, [3] each."""
@@ -72,7 +76,8 @@ def make_person(
     pose = draw_pose(rng, supports=supports)
     expression = draw_expression(rng)
     figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
-    outfit = draw_outfit(identity, style, rng)
+    cold = draw_cold(rng)
+    outfit = draw_outfit(identity, style, cold, rng)
     face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
     layers = [skin_layer(figure, part_labels(), skin, outfit)]
@@ -84,11 +89,11 @@ def make_person(
         layers.append(compact(Layer(figure.vertices, faces, body.points, labels, material)))
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
-    layers += dress_head(figure, identity, style, rng)
+    layers += dress_head(figure, identity, style, cold, rng)
     used = np.unique(body.meshes["skin"])
     return Person(
         identity.name, tuple(layers), _rest(pose.support, figure.vertices[used], figure.vertices, rng),
-        float(figure.vertices[used, 2].max()), pose.posture,
+        float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng)),
     )  # fmt: skip
 
 

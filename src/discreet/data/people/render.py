@@ -71,6 +71,7 @@ def build_stage(scene: Scene) -> Stage:
         raise DependencyError("people need embreex: pip install 'discreet[people]'") from None
     owned = [(scene.floor, 0), *((prop, 0) for prop in scene.props)]
     owned += [(layer, number) for number, person in enumerate(scene.persons, 1) for layer in person.layers]
+    owned += [(layer, 0) for person in scene.persons for layer in person.carried]
     layers = [layer for layer, _ in owned]
     starts = np.cumsum([0, *(len(layer.vertices) for layer in layers)])
     counts = [len(layer.faces) for layer in layers]
