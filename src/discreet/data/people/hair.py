@@ -40,7 +40,7 @@ def grow_hair(figure: Figure, identity: Identity, rng: Rng, hat_line: float | No
     if kind in ("bob", "long"):
         layers.append(_curtain(figure, identity, material, rng, hat_line))
     if kind == "ponytail" or (kind == "bun" and hat_line is None):
-        layers.append(_tied(figure, kind, identity, material))
+        layers.append(_tied(figure, kind, identity, material, lowered=0.0 if hat_line is None else 0.08))
     return [layer for layer in layers if layer is not None]
 
 
@@ -74,14 +74,14 @@ def _curtain(figure: Figure, identity: Identity, material: Material, rng: Rng, h
     return cut_garment(figure, Garment("hair", field, _HAIR, lift, material, crumple=0.012), identity.seed)
 
 
-def _tied(figure: Figure, kind: str, identity: Identity, material: Material) -> Layer:
+def _tied(figure: Figure, kind: str, identity: Identity, material: Material, *, lowered: float) -> Layer:
     """A bun or a tail at the back of the head."""
     centre, radii = skull(figure, 0.05)
     if kind == "bun":
         spot = centre + np.array([0, radii[1] + 0.015, 0.02 + 0.0004 * (identity.seed % 100)])
         vertices, faces = ellipsoid(spot, (0.045, 0.04, 0.042))
     else:
-        spot = centre + np.array([0, radii[1] + 0.025, -0.1])
+        spot = centre + np.array([0, radii[1] + 0.025, -0.1 - lowered])
         vertices, faces = ellipsoid(spot, (0.035, 0.03, 0.15))
     rest = vertices
     return Layer(figure.on_head(vertices), faces, rest, np.full(len(faces), _HAIR, np.uint8), material)
