@@ -13,7 +13,7 @@ import itertools
 import json
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -50,12 +50,18 @@ class _Section(BaseModel):
 
 
 class Pictures(_Section):
-    """A generated set."""
+    """A generated set; see `discreet people`."""
 
     style: str
     count: int
     size: int
     seed: int
+    face_masks: float
+
+
+def replace_masks(wanted: Pictures, face_masks: float) -> Pictures:
+    """The same pictures with more or fewer faces masked."""
+    return wanted.model_copy(update={"face_masks": face_masks})
 
 
 class Stage(_Section):
@@ -121,16 +127,18 @@ def picture_weights(source: SampleSource, cache: Path) -> NDArray[np.float64]:
     return np.load(cache)
 
 
-def pictures(sets: Sequence[Pictures], work: Path) -> Together:
+def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Together:
     """The generated sets, made where they are missing."""
     sources = []
     for wanted in sets:
-        folder = work / "pictures" / f"{wanted.style}-{wanted.seed}-{wanted.count}-{wanted.size}"
+        name = f"{wanted.style}-{wanted.seed}-{wanted.count}-{wanted.size}-{wanted.face_masks:g}"
+        folder = work / "pictures" / name
         if not (folder / "labels.json").exists():
             print(f"{wanted.count} pictures of {wanted.style} into {folder}", flush=True)
             generate_people(
-                folder, style=wanted.style, count=wanted.count, size_px=wanted.size, seed=wanted.seed, workers=2
-            )
+                folder, style=wanted.style, count=wanted.count, size_px=wanted.size, seed=wanted.seed,
+                face_masks=wanted.face_masks, workers=workers, resume=True,
+            )  # fmt: skip
         sources.append(open_spec(f"people:{folder}"))
     return Together(sources)
 
@@ -189,10 +197,13 @@ def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, wor
         measure_statistics(network, loader, len(source))
 
 
-def quality(model: M2FP, source: Together, image_size: tuple[int, int]) -> dict[str, object]:
-    """Metrics on pictures that were not trained on."""
-    parser = Parser(TorchBackend(model), labels=source.label_set, human=model.human, image_size=image_size)
-    return evaluate(parser, source).to_json()
+def quality(model: M2FP, held_out: Mapping[str, Together], image_size: tuple[int, int]) -> dict[str, object]:
+    """Metrics on pictures that were not trained on, clear and masked."""
+    found: dict[str, object] = {}
+    for name, source in held_out.items():
+        parser = Parser(TorchBackend(model), labels=source.label_set, human=model.human, image_size=image_size)
+        found[name] = evaluate(parser, source).to_json()
+    return found
 
 
 def main() -> None:
@@ -202,11 +213,15 @@ def main() -> None:
     parser.add_argument("--imagenet", type=Path, help="efficientnet-lite0-57934424.pth, where the recipe asks for it")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/public"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of training; and processes that make pictures")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
-    source, held_out = (pictures(sets, arguments.work) for sets in (recipe.train, recipe.evaluate))
+    source = pictures(recipe.train, arguments.work, arguments.threads)
+    held_out = {
+        name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.threads)
+        for name, share in (("clear", 0.0), ("masked", 1.0))
+    }
     work = arguments.work / arguments.recipe.stem
     model = build(recipe.name, len(source.label_set) + 1, seed=1)
     set_trainable(model, "all")
