@@ -47,7 +47,7 @@ class EmbreeCaster:
 
     def first_hits(self, origin: Floats, directions: Floats) -> tuple[Ints, Floats]:
         """See Caster."""
-        origins = np.broadcast_to(origin, directions.shape).copy()
+        origins = np.broadcast_to(np.float32(origin), directions.shape).copy()
         hits = self._scene.run(origins, directions, query="INTERSECT", output=True)
         second, third = hits["u"], hits["v"]
         return hits["primID"], np.stack([1 - second - third, second, third], 1)

@@ -1,8 +1,8 @@
 """Rays without a ray caster: every triangle is laid over the rays of a picture; shadows march through small cells.
 
 First hits are as exact as Embree's: a triangle's box only proposes rays, and each is tested against the triangle
-itself (Olano and Greer's homogeneous edge functions, which need no clipping). Shadows are coarse: cells of two
-centimetres and more, and the ground casts none.
+itself (Olano and Greer's homogeneous edge functions, which need no clipping). Shadows are coarse: cells of 12 mm
+and more, and nothing within four of them of a surface shades it.
 
 Shapes: V vertices, F faces, N rays, P pairs of a face and a ray that may meet, G = cells along a side of the grid.
 """
@@ -23,9 +23,10 @@ _MOST_CELLS_A_SIDE = 1024
 _PAIRS_AT_ONCE = 1_000_000
 _NEAR_M = 1e-4
 
-_CELL_M = 0.02
+_CELL_M = 0.0125
 _MOST_CELLS = 16_000_000
-_GROUND_M = 20.0  # Only the ground is as large, and it lies below all that is lit.
+_CELLS_OFF = 4  # Nearer, a surface met at a slant would shade itself.
+_GROUND_M = 20.0  # Only the ground is as large; it is level.
 
 
 class NumpyCaster:
@@ -36,11 +37,13 @@ class NumpyCaster:
 
     def first_hits(self, origin: Floats, directions: Floats) -> tuple[Ints, Floats]:
         """See Caster."""
+        faces, places = np.full(len(directions), -1, np.int32), np.zeros((len(directions), 3), np.float32)
+        if not len(directions):
+            return faces, places
         sight = _Sight(directions)
         corners = (self._vertices.astype(np.float64) - origin)[self._faces]
         hits = [_meet(corners, directions, *pairs) for pairs in sight.pairs(corners)]
         face, ray, distance, weights = (np.concatenate(parts) for parts in zip(*hits, strict=True))
-        faces, places = np.full(len(directions), -1, np.int32), np.zeros((len(directions), 3), np.float32)
         order = np.lexsort((face, distance, ray))
         first = order[np.flatnonzero(np.diff(ray[order], prepend=-1))]
         faces[ray[first]], places[ray[first]] = face[first], weights[first]
@@ -135,8 +138,7 @@ def _expand(starts: Indices, counts: Indices) -> Indices:
 
 
 def _boxes(corners: Floats) -> tuple[Floats, Floats]:
-    """Low and high ends [F, 2] of faces [F, 3, 3] on the plane, of the part before the near plane; empty boxes are
-    upside down."""
+    """Low and high ends [F, 2] of what of faces [F, 3, 3] lies ahead; upside down where nothing does."""
     depth = corners[..., 2]
     before = depth > _NEAR_M
     points = corners[..., :2] / np.where(before, depth, 1)[..., None]
@@ -153,22 +155,23 @@ def _boxes(corners: Floats) -> tuple[Floats, Floats]:
 
 
 class _Cells:
-    """Which cells of space hold a surface, the ground left out; corners float32 [F, 3, 3]."""
+    """Which cells of space hold a surface, and how high the ground is; corners float32 [F, 3, 3]."""
 
     def __init__(self, corners: Floats) -> None:
         size = np.ptp(corners, axis=1).max(1)
+        self._ground = corners[size >= _GROUND_M][..., 2].max(initial=-np.inf)
         corners, size = corners[size < _GROUND_M], size[size < _GROUND_M]
         low, high = (corners.min((0, 1)), corners.max((0, 1))) if len(corners) else (np.zeros(3), np.zeros(3))
         self._cell = float(max(_CELL_M, (np.prod(high - low + 0.2, dtype=np.float64) / _MOST_CELLS) ** (1 / 3)))
         self._low = (low - 2 * self._cell).astype(np.float32)
         self._shape = np.ceil((high - low) / self._cell).astype(np.intp) + 4
         self._full = np.zeros(int(np.prod(self._shape)), bool)
-        steps = np.ceil(size / (0.7 * self._cell)).astype(np.intp)
+        steps = np.ceil(size / (0.7 * self._cell)).astype(np.intp).clip(1)
         for count in np.unique(steps):
             some = corners[steps == count]
             i, j = (grid.ravel() for grid in np.mgrid[: count + 1, : count + 1])
             inside = i + j <= count
-            weights = np.stack([i, j, count - i - j], 1)[inside].astype(np.float32) / max(count, 1)
+            weights = np.stack([i, j, count - i - j], 1)[inside].astype(np.float32) / count
             for part in np.array_split(some, 1 + len(some) * len(weights) // _PAIRS_AT_ONCE):
                 self._full[self._index(np.einsum("wk,fkx->fwx", weights, part).reshape(-1, 3))] = True
 
@@ -177,11 +180,12 @@ class _Cells:
         return (x * self._shape[1] + y) * self._shape[2] + z
 
     def blocked(self, origins: Floats, directions: Floats, reach: float) -> NDArray[np.bool_]:
-        """March cell by cell, from two cells off, so that a surface does not shade itself."""
-        blocked = np.zeros(len(origins), bool)
+        """March cell by cell."""
+        down = np.minimum(directions[:, 2], -1e-9)
+        blocked = (self._ground < origins[:, 2]) & (origins[:, 2] - self._ground < -down * reach)
         enter, leave = self._crossing(origins, directions)
-        start, end = np.maximum(enter, 2 * self._cell), np.minimum(leave, reach)
-        rays = np.flatnonzero(start < end)
+        start, end = np.maximum(enter, _CELLS_OFF * self._cell), np.minimum(leave, reach)
+        rays = np.flatnonzero(~blocked & (start < end))
         points, along, left = origins[rays], directions[rays], (end - start)[rays]
         points = points + along * start[rays, None]
         step = along * np.float32(self._cell)
