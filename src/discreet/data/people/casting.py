@@ -5,7 +5,6 @@ Shapes: V vertices, F faces, N rays.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,7 +64,7 @@ def choose_caster(name: str | None = None) -> str:
         ConfigurationError: the name is none of CASTERS.
         DependencyError: Embree is asked for and not installed.
     """
-    installed = importlib.util.find_spec("embreex") is not None
+    installed = _embree_loads()
     if name is None:
         return "embree" if installed else "numpy"
     if name not in CASTERS:
@@ -73,6 +72,15 @@ def choose_caster(name: str | None = None) -> str:
     if name == "embree" and not installed:
         raise DependencyError("caster 'embree' needs embreex: pip install 'discreet[people]', or choose 'numpy'")
     return name
+
+
+def _embree_loads() -> bool:
+    """Whether embreex is there and fits this machine."""
+    try:
+        import embreex.rtcore_scene  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def make_caster(name: str, vertices: Floats, faces: Ints) -> Caster:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def test_something_in_the_way_blocks_within_reach(name: str) -> None:
 
 
 def test_numpy_renders_where_embreex_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "embreex.rtcore_scene", None)
     assert choose_caster() == "numpy"
     with pytest.raises(DependencyError, match=r"pip install 'discreet\[people\]', or choose 'numpy'"):
         choose_caster("embree")
@@ -135,7 +136,7 @@ def test_the_verb_says_once_what_is_lost_without_embreex(
     if installed and importlib.util.find_spec("embreex") is None:
         pytest.skip("embreex has no wheel here")
     if not installed:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setitem(sys.modules, "embreex.rtcore_scene", None)
     assert main(["people", "--count", "1", "--size", "64", "--style", "studio", "--out", str(tmp_path), "--json"]) == 0
     printed = capsys.readouterr()
     assert printed.err.count("embreex is not installed") == num_notes
