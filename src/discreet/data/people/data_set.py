@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from discreet.data.people.casting import choose_caster
 from discreet.data.people.generate import check_options, check_share, main_subject, render_picture
 from discreet.data.people.styles import find_style
 from discreet.errors import ConfigurationError
@@ -36,6 +37,7 @@ class Options:
     size_px: int
     seed: int
     face_masks: float
+    caster: str
     generator: int = GENERATOR_VERSION
 
 
@@ -49,6 +51,7 @@ def generate_people(
     workers: int = 1,
     face_masks: float = 0.0,
     resume: bool = False,
+    caster: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write a data set in the folder format, `labels.json` last: without it, it is unfinished.
@@ -62,16 +65,17 @@ def generate_people(
         workers: processes; they change nothing but the time.
         face_masks: share of pictures with faces covered, 0 to 1.
         resume: render only what is missing of a set begun with the same options.
+        caster: as for render_picture.
         progress: called with 1 for every picture, those already there included.
 
     Raises:
         ConfigurationError: an option is out of range, or the set was begun with another.
-        DependencyError: embreex is not installed.
+        DependencyError: the caster is "embree", and embreex is not installed.
     """
     find_style(style)
     check_options(size_px=size_px, seed=seed, count=count, workers=workers)
     check_share(face_masks)
-    options = Options(style, count, size_px, seed, float(face_masks))
+    options = Options(style, count, size_px, seed, float(face_masks), choose_caster(caster))
     if resume:
         _check_begun(out, options)
     for folder in _FOLDERS:
@@ -142,7 +146,7 @@ def _run(jobs: list[Job], workers: int) -> Iterator[None]:
 def _render_to_files(job: Job) -> None:
     """Render one picture and write its three files."""
     out, options, index = job
-    picture = render_picture(options.style, options.seed, index, options.size_px, options.face_masks)
+    picture = render_picture(options.style, options.seed, index, options.size_px, options.face_masks, options.caster)
     image, parts, persons = _places(out, index)
     _write(parts, _encode(picture.parts, "PNG"))
     _write(persons, _encode(picture.persons, "PNG"))

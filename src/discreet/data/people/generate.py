@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from discreet.data.people.casting import choose_caster
 from discreet.data.people.identity import Identity, draw_identity
 from discreet.data.people.masking import mask_as_served
 from discreet.data.people.render import Stage, View, build_stage, look, photograph
@@ -42,7 +43,9 @@ class RenderedPicture:
     subjects: tuple[str, ...]
 
 
-def render_picture(style: str, seed: int, index: int, size_px: int, face_masks: float = 0.0) -> RenderedPicture:
+def render_picture(
+    style: str, seed: int, index: int, size_px: int, face_masks: float = 0.0, caster: str | None = None
+) -> RenderedPicture:
     """Render one picture.
 
     Args:
@@ -51,18 +54,21 @@ def render_picture(style: str, seed: int, index: int, size_px: int, face_masks: 
         index: of the picture in the data set, 0 or more.
         size_px: side, 64 to 1024.
         face_masks: chance, 0 to 1, that the faces are covered as the service does; labels stay.
+        caster: one of CASTERS; None: Embree where it is installed, else numpy. Labels are the same
+            but for single pixels; numpy's shadows are coarser.
 
     Raises:
         ConfigurationError: an option is out of range.
-        DependencyError: embreex is not installed.
+        DependencyError: the caster is "embree", and embreex is not installed.
     """
     world = find_style(style)
     check_options(size_px=size_px, seed=seed, index=index)
     check_share(face_masks)
+    caster = choose_caster(caster)
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng([seed, world.number, _FOR_PICTURE, index, attempt])
         scene = _compose(world, seed, index, size_px, rng)
-        framed = _keep_main_largest(scene, size_px)
+        framed = _keep_main_largest(scene, size_px, caster)
         if framed is not None:
             break
     else:
@@ -100,10 +106,10 @@ def main_subject(style: Style, seed: int, index: int) -> Identity:
     return draw_identity(f"{style.name}-{seed}-{number:05d}", rng)
 
 
-def _keep_main_largest(scene: Scene, size_px: int) -> tuple[Scene, Stage, View] | None:
+def _keep_main_largest(scene: Scene, size_px: int, caster: str) -> tuple[Scene, Stage, View] | None:
     """Send away whoever is larger than the main person; None where the main person is hardly seen."""
     while True:
-        stage = build_stage(scene)
+        stage = build_stage(scene, caster)
         view = look(scene, stage, size_px)
         areas = np.bincount(view.persons.ravel(), minlength=len(scene.persons) + 1)[1:]
         if areas[0] < _LEAST_AREA * size_px**2:

@@ -1,4 +1,4 @@
-"""From a scene to a picture, part labels and person ids: rays cast by Embree, shaded by numpy.
+"""From a scene to a picture, part labels and person ids: rays cast, hits shaded.
 
 Labels come from the ray through the middle of each pixel; edges get more rays for colour only.
 
@@ -8,17 +8,16 @@ Shapes: H = W = size_px, N rays, R of them hitting something.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from discreet.data.people.casting import Caster, choose_caster, make_caster
 from discreet.data.people.materials import Floor
 from discreet.data.people.mesh import Layer, vertex_normals
 from discreet.data.people.scene import Scene
 from discreet.data.people.styles import Style
-from discreet.errors import DependencyError
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
@@ -44,31 +43,19 @@ class Stage:
     layer_of_face: Ints
     label_of_face: NDArray[np.uint8]
     person_of_face: NDArray[np.uint8]
-    caster: Any
+    caster: Caster
 
-    def cast(self, origins: Floats, directions: Floats) -> tuple[Ints, Floats]:
-        """The face each ray hits first, or -1, [N]; and the hit's place in it, [N, 3]."""
-        hits = self.caster.run(origins, directions, query="INTERSECT", output=True)
-        second, third = hits["u"], hits["v"]
-        return hits["primID"], np.stack([1 - second - third, second, third], 1)
+    def cast(self, origin: Floats, directions: Floats) -> tuple[Ints, Floats]:
+        """The face each ray from one point hits first, or -1, [N]; and the hit's place in it, [N, 3]."""
+        return self.caster.first_hits(origin, directions)
 
     def blocked(self, origins: Floats, directions: Floats, reach: float) -> NDArray[np.bool_]:
         """Whether something lies within reach along each ray."""
-        reaches = np.full(len(origins), reach, np.float32)
-        return self.caster.run(origins, directions, reaches, query="OCCLUDED") != -1
+        return self.caster.blocked(origins, directions, reach)
 
 
-def build_stage(scene: Scene) -> Stage:
-    """Join all layers into one mesh, the floor first.
-
-    Raises:
-        DependencyError: embreex is not installed.
-    """
-    try:
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
-    except ImportError:
-        raise DependencyError("people need embreex: pip install 'discreet[people]'") from None
+def build_stage(scene: Scene, caster: str | None = None) -> Stage:
+    """Join all layers into one mesh, the floor first; `caster` as in choose_caster."""
     owned = [(scene.floor, 0), *((prop, 0) for prop in scene.props)]
     owned += [(layer, number) for number, person in enumerate(scene.persons, 1) for layer in person.layers]
     owned += [(layer, 0) for person in scene.persons for layer in person.carried]
@@ -77,8 +64,6 @@ def build_stage(scene: Scene) -> Stage:
     counts = [len(layer.faces) for layer in layers]
     faces = np.concatenate([layer.faces + start for layer, start in zip(layers, starts, strict=False)]).astype(np.int32)
     vertices = np.concatenate([layer.vertices for layer in layers]).astype(np.float32)
-    caster = EmbreeScene()
-    TriangleMesh(caster, vertices, faces)
     return Stage(
         layers=layers,
         vertices=vertices,
@@ -88,7 +73,7 @@ def build_stage(scene: Scene) -> Stage:
         layer_of_face=np.repeat(np.arange(len(layers), dtype=np.int32), counts),
         label_of_face=np.concatenate([layer.labels for layer in layers]),
         person_of_face=np.repeat(np.array([person for _, person in owned], np.uint8), counts),
-        caster=caster,
+        caster=make_caster(choose_caster(caster), vertices, faces),
     )
 
 
@@ -113,9 +98,7 @@ def look(scene: Scene, stage: Stage, size_px: int) -> View:
 
 
 def _cast_pixels(scene: Scene, stage: Stage, columns: Floats, rows: Floats, size_px: int) -> tuple[Ints, Floats]:
-    directions = scene.camera.rays(columns, rows, size_px)
-    origins = np.broadcast_to(scene.camera.position, directions.shape).copy()
-    return stage.cast(origins, directions)
+    return stage.cast(scene.camera.position, scene.camera.rays(columns, rows, size_px))
 
 
 def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: int, rng: Rng) -> NDArray[np.uint8]:
