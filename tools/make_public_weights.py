@@ -213,13 +213,14 @@ def main() -> None:
     parser.add_argument("--imagenet", type=Path, help="efficientnet-lite0-57934424.pth, where the recipe asks for it")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/public"))
-    parser.add_argument("--threads", type=int, default=2, help="of training; and processes that make pictures")
+    parser.add_argument("--threads", type=int, default=2, help="of training")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
-    source = pictures(recipe.train, arguments.work, arguments.threads)
+    source = pictures(recipe.train, arguments.work, arguments.workers)
     held_out = {
-        name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.threads)
+        name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.workers)
         for name, share in (("clear", 0.0), ("masked", 1.0))
     }
     work = arguments.work / arguments.recipe.stem

@@ -11,7 +11,7 @@ Shapes: V vertices, B bones, F faces.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 
 import numpy as np
@@ -71,6 +71,10 @@ class Template:
     along_arm: Floats
     along_leg: Floats
     eyes: Floats
+
+    def rows(self, mesh: str) -> Ints:
+        """The vertices of a mesh, in order."""
+        return _rows(mesh)
 
     @property
     def all_faces(self) -> Ints:
@@ -137,6 +141,11 @@ def template() -> Template:
         ).astype(np.float32),
         eyes=np.stack(eyes),
     )
+
+
+@cache
+def _rows(mesh: str) -> Ints:
+    return np.unique(template().meshes[mesh])
 
 
 def _along(points: Floats, heads: Floats, bones: dict[str, int], joints: tuple[str, ...]) -> Floats:

@@ -23,7 +23,7 @@ from discreet.errors import ConfigurationError
 from discreet.labels import CIHP
 
 # To be raised whenever the same options give other pictures.
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 _JPEG_QUALITY = 90
 _FOLDERS = ("images", "parts", "persons")
 

@@ -62,7 +62,7 @@ def _moves() -> Floats:
     place = body.points - body.eyes.mean(0)
     side, across, depth, up = np.sign(place[:, 0]), np.abs(place[:, 0]), place[:, 1], place[:, 2]
     skin = np.zeros(len(place), np.float32)
-    skin[np.unique(body.meshes["skin"])] = 1
+    skin[body.rows("skin")] = 1
     skin *= body.head > 0.5
 
     def push(centre: tuple[float, float], reach: float, by: tuple[float, float, float]) -> Floats:

@@ -227,7 +227,7 @@ def _spots() -> tuple[Floats, Floats]:
     joints = np.stack([body.heads[body.bones[name]] for name in names])
     nails = []
     strongest = body.weight_bones[np.arange(len(body.points)), body.weights.argmax(1)]
-    skin = np.unique(body.meshes["skin"])
+    skin = body.rows("skin")
     for finger in range(1, 6):
         for side, sign in (("L", 1.0), ("R", -1.0)):
             bone = body.bones[f"finger{finger}-3.{side}"]

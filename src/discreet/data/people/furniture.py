@@ -32,7 +32,7 @@ def make_seat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
         vertices: float32 [V, 3] of the posed body, standing at the origin and facing -y.
     """
     body = template()
-    rows = np.unique(body.meshes["tights"])
+    rows = body.rows("tights")
     bottom = rows[(np.abs(body.points[rows, 2] - 0.03) < 0.12) & (body.arm[rows] < 0.5)]
     hips = vertices[bottom]
     height = max(float(np.quantile(hips[:, 2], 0.04)) + 0.01, 0.08)

@@ -60,8 +60,7 @@ def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None
     if not len(cut.faces):
         return None
     lift = np.broadcast_to(np.asarray(garment.lift, np.float32), len(body.points)).copy()
-    vertices = body.meshes[garment.mesh]
-    used = np.unique(vertices)
+    used = body.rows(garment.mesh)
     if garment.crumple:
         lift[used] += garment.crumple * (noise(body.points[used], 14, seed) - 0.4)
     lifted = figure.vertices + figure.normals * lift[:, None]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from discreet.data.people.casting import choose_caster
 from discreet.data.people.identity import Identity, draw_identity
 from discreet.data.people.masking import mask_as_served
-from discreet.data.people.render import Stage, View, build_stage, look, photograph
+from discreet.data.people.render import photograph
 from discreet.data.people.scene import Scene, compose_scene
+from discreet.data.people.stage import Stage, View, build_stage, look
 from discreet.data.people.styles import Style, find_style
 from discreet.errors import ConfigurationError
 

@@ -90,7 +90,7 @@ def _tied(figure: Figure, kind: str, identity: Identity, material: Material, *, 
 def skull(figure: Figure, over_eyes: float) -> tuple[Floats, Floats]:
     """Centre [3] and half widths (x, y) of the unposed head at a height over the eyes."""
     body = template()
-    rows = np.unique(body.meshes["skin"])
+    rows = body.rows("skin")
     eye_height = body.eyes[0, 2]
     ring = rows[(body.head[rows] > 0.9) & (np.abs(body.points[rows, 2] - eye_height - over_eyes) < 0.01)]
     points = figure.shaped[ring]

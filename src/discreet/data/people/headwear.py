@@ -109,7 +109,7 @@ def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) 
 def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
     """Two lenses, a bridge and temples; without dark lenses, two rims, which count as the face behind them."""
     body = template()
-    eyes = [figure.shaped[np.unique(body.meshes[name])].mean(0) for name in ("left_eye", "right_eye")]
+    eyes = [figure.shaped[body.rows(name)].mean(0) for name in ("left_eye", "right_eye")]
     width, height = rng.uniform(0.024, 0.03), rng.uniform(0.016, 0.024)
     power = rng.uniform(0.6, 1.0)
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)

@@ -90,7 +90,7 @@ def make_person(
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, cold, rng)
-    used = np.unique(body.meshes["skin"])
+    used = body.rows("skin")
     return Person(
         identity.name, tuple(layers), _rest(pose.support, figure.vertices[used], figure.vertices, rng),
         float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng)),

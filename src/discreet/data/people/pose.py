@@ -152,7 +152,7 @@ def _spine(posture: Posture, left_first: bool, rng: Rng) -> dict[str, Floats]:
 def _torso() -> tuple[Floats, Floats]:
     """Heights [H], and the ellipse of the body there: half width, half depth and middle of the depth, [H, 3]."""
     body = template()
-    rows = np.unique(body.meshes["skin"])
+    rows = body.rows("skin")
     points = body.points[rows[(body.arm[rows] < 0.4) & (body.head[rows] < 0.5)]]
     heights = np.arange(-0.05, 0.68, 0.05)
     ellipses = []

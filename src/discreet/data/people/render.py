@@ -1,104 +1,25 @@
-"""From a scene to a picture, part labels and person ids: rays cast, hits shaded.
+"""From a scene to a picture: rays cast, hits shaded, the picture developed.
 
 Labels come from the ray through the middle of each pixel; edges get more rays for colour only.
 
-Shapes: H = W = size_px, N rays, R of them hitting something.
+Shapes: H = W = size_px.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
-from discreet.data.people.casting import Caster, choose_caster, make_caster
-from discreet.data.people.materials import Floor
-from discreet.data.people.mesh import Layer, vertex_normals
+from discreet.data.people.develop import develop
 from discreet.data.people.scene import Scene
+from discreet.data.people.shading import Hits, shade
+from discreet.data.people.stage import Stage, View, cast_pixels
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
-Ints = NDArray[np.int32]
 
 _EDGE_OFFSETS = ((-0.33, -0.17), (0.17, -0.33), (0.25, 0.3))
-_OCCLUSION_RAYS = 3
-_OCCLUSION_REACH = 0.5
-
-
-@dataclass(frozen=True)
-class Stage:
-    """All surfaces of a scene as one mesh, ready for rays.
-
-    `layer_of_face`, `label_of_face` and `person_of_face` tell of each face its layer, part and person.
-    """
-
-    layers: list[Layer]
-    vertices: Floats
-    normals: Floats
-    texture_points: Floats
-    faces: Ints
-    layer_of_face: Ints
-    label_of_face: NDArray[np.uint8]
-    person_of_face: NDArray[np.uint8]
-    caster: Caster
-
-    def cast(self, origin: Floats, directions: Floats) -> tuple[Ints, Floats]:
-        """The face each ray from one point hits first, or -1, [N]; and the hit's place in it, [N, 3]."""
-        return self.caster.first_hits(origin, directions)
-
-    def blocked(self, origins: Floats, directions: Floats, reach: float) -> NDArray[np.bool_]:
-        """Whether something lies within reach along each ray."""
-        return self.caster.blocked(origins, directions, reach)
-
-
-def build_stage(scene: Scene, caster: str | None = None) -> Stage:
-    """Join all layers into one mesh, the floor first; `caster` as in choose_caster."""
-    owned = [(scene.floor, 0), *((prop, 0) for prop in scene.props)]
-    owned += [(layer, number) for number, person in enumerate(scene.persons, 1) for layer in person.layers]
-    owned += [(layer, 0) for person in scene.persons for layer in person.carried]
-    layers = [layer for layer, _ in owned]
-    starts = np.cumsum([0, *(len(layer.vertices) for layer in layers)])
-    counts = [len(layer.faces) for layer in layers]
-    faces = np.concatenate([layer.faces + start for layer, start in zip(layers, starts, strict=False)]).astype(np.int32)
-    vertices = np.concatenate([layer.vertices for layer in layers]).astype(np.float32)
-    return Stage(
-        layers=layers,
-        vertices=vertices,
-        normals=vertex_normals(vertices, faces),
-        texture_points=np.concatenate([layer.texture_points for layer in layers]),
-        faces=faces,
-        layer_of_face=np.repeat(np.arange(len(layers), dtype=np.int32), counts),
-        label_of_face=np.concatenate([layer.labels for layer in layers]),
-        person_of_face=np.repeat(np.array([person for _, person in owned], np.uint8), counts),
-        caster=make_caster(choose_caster(caster), vertices, faces),
-    )
-
-
-@dataclass(frozen=True)
-class View:
-    """What the rays through the pixels' middles hit: faces [N] (-1 nothing), places [N, 3], and the maps [H, W]."""
-
-    faces: Ints
-    places: Floats
-    parts: NDArray[np.uint8]
-    persons: NDArray[np.uint8]
-
-
-def look(scene: Scene, stage: Stage, size_px: int) -> View:
-    """Cast one ray a pixel."""
-    row, column = np.mgrid[:size_px, :size_px].reshape(2, -1).astype(np.float32) + 0.5
-    faces, places = _cast_pixels(scene, stage, column, row, size_px)
-    hit = faces >= 0
-    parts, persons = np.zeros(len(faces), np.uint8), np.zeros(len(faces), np.uint8)
-    parts[hit], persons[hit] = stage.label_of_face[faces[hit]], stage.person_of_face[faces[hit]]
-    return View(faces, places, parts.reshape(size_px, size_px), persons.reshape(size_px, size_px))
-
-
-def _cast_pixels(scene: Scene, stage: Stage, columns: Floats, rows: Floats, size_px: int) -> tuple[Ints, Floats]:
-    return stage.cast(scene.camera.position, scene.camera.rays(columns, rows, size_px))
 
 
 def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: int, rng: Rng) -> NDArray[np.uint8]:
@@ -106,25 +27,25 @@ def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: in
     row, column = np.mgrid[:size_px, :size_px].reshape(2, -1)
     pixels = [np.arange(size_px**2)]
     faces, places = [view.faces], [view.places]
-    offsets = [np.zeros((size_px**2, 2), np.float32)]
     edges = np.flatnonzero(_edges(stage, view, size_px))
     for across, down in _EDGE_OFFSETS:
-        more = _cast_pixels(scene, stage, column[edges] + 0.5 + across, row[edges] + 0.5 + down, size_px)
+        more = cast_pixels(scene, stage, column[edges] + 0.5 + across, row[edges] + 0.5 + down, size_px)
         pixels.append(edges)
         faces.append(more[0])
         places.append(more[1])
-        offsets.append(np.tile(np.array([[across, down]], np.float32), (len(edges), 1)))
     pixel, face, place = np.concatenate(pixels), np.concatenate(faces), np.concatenate(places)
     level = float((scene.light.sun + scene.light.sky).mean()) * 0.5
     colours = scene.backdrop.reshape(-1, 3)[pixel] ** 2.2 * level
     hit = np.flatnonzero(face >= 0)
-    colours[hit] = _shade(scene, stage, face[hit], place[hit], colours[hit], rng)
+    hits = Hits(pixel[hit], face[hit], place[hit], hit < size_px**2)
+    colours[hit] = shade(scene, stage, hits, colours[hit], size_px, rng)
     colours = np.minimum(colours, 4.0)
     counts = np.bincount(pixel, minlength=size_px**2)
     summed = np.stack([np.bincount(pixel, colours[:, channel], size_px**2) for channel in range(3)], 1)
     linear = (summed / counts[:, None]).reshape(size_px, size_px, 3).astype(np.float32)
     meter = float((scene.light.sun * 0.6 + scene.light.sky * 0.7 + scene.light.fill * 0.6).mean())
-    return _develop(linear / meter, style, rng)
+    distance = _distances(scene, stage, view).reshape(size_px, size_px)
+    return develop(linear / meter, distance, scene, style, rng)
 
 
 def _edges(stage: Stage, view: View, size_px: int) -> NDArray[np.bool_]:
@@ -139,78 +60,10 @@ def _edges(stage: Stage, view: View, size_px: int) -> NDArray[np.bool_]:
     return edge.ravel()
 
 
-def _shade(scene: Scene, stage: Stage, face: Ints, place: Floats, behind: Floats, rng: Rng) -> Floats:
-    """Linear colours of hits, float32 [R, 3]; `behind` is what a far floor fades into."""
-    corners = stage.faces[face]
-    weights = place[..., None]
-    points = (stage.vertices[corners] * weights).sum(1)
-    normals = (stage.normals[corners] * weights).sum(1)
-    texture_points = (stage.texture_points[corners] * weights).sum(1)
-    sight = points - scene.camera.position
-    distance = np.sqrt((sight**2).sum(1))
-    sight = sight / distance[:, None]
-    normals = normals * np.where((normals * sight).sum(1) > 0, -1, 1)[:, None]
-    smooth = _unit(normals)
-    albedo, normals, gloss = _paint(stage, stage.layer_of_face[face], texture_points, smooth)
-    colours = _light(scene, stage, points.astype(np.float32), smooth, _unit(normals), sight, albedo, gloss, rng)
-    start, end = scene.floor_ends
-    is_floor = np.array([isinstance(layer.material, Floor) for layer in stage.layers])[stage.layer_of_face[face]]
-    reach = np.hypot(points[:, 0], points[:, 1])
-    fade = np.where(is_floor, np.clip((reach - start) / (end - start), 0, 1), 0)[:, None]
-    return (colours * (1 - fade) + behind * fade).astype(np.float32)
-
-
-def _unit(vectors: Floats) -> Floats:
-    return (vectors / np.maximum(np.sqrt((vectors**2).sum(1, keepdims=True)), 1e-9)).astype(np.float32)
-
-
-def _paint(stage: Stage, layer: Ints, texture_points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats]:
-    """Linear albedo [R, 3], bent normals [R, 3] and gloss [R] of every hit, material by material."""
-    albedo, bent = np.zeros_like(normals), normals.copy()
-    gloss = np.zeros(len(normals), np.float32)
-    for number in np.unique(layer):
-        here = np.flatnonzero(layer == number)
-        painted = stage.layers[number].material.paint(texture_points[here], normals[here])
-        albedo[here], bent[here], gloss[here] = painted
-    return np.clip(albedo, 0, 1) ** 2.2, bent, gloss
-
-
-def _light(
-    scene: Scene, stage: Stage, points: Floats, smooth: Floats, normals: Floats, sight: Floats,
-    albedo: Floats, gloss: Floats, rng: Rng,
-) -> Floats:  # fmt: skip
-    """Direct light with shadows, light from everywhere with occlusion, highlights."""
-    light = scene.light
-    above = points + 0.003 * smooth
-    towards = light.direction + rng.normal(0, light.softness, points.shape).astype(np.float32)
-    facing = np.clip((normals * light.direction).sum(1), 0, 1)
-    lit = (facing > 0) & ((smooth * light.direction).sum(1) > 0)
-    shone = np.zeros(len(points), np.float32)
-    shone[lit] = ~stage.blocked(above[lit], _unit(towards[lit]), 30.0)
-    dark = np.zeros(len(points), np.float32)
-    for _ in range(_OCCLUSION_RAYS):
-        scattered = _unit(smooth + _unit(rng.normal(size=points.shape).astype(np.float32)) * 0.85)
-        dark += stage.blocked(above, scattered, _OCCLUSION_REACH)
-    open_sky = (1 - 0.65 * dark / _OCCLUSION_RAYS) * (0.6 + 0.4 * normals[:, 2])
-    fill = np.clip(-(normals * sight).sum(1), 0, 1)
-    arriving = light.sun * (facing * shone)[:, None] + light.sky * open_sky[:, None] + light.fill * fill[:, None]
-    half = _unit(light.direction - sight)
-    highlight = np.clip((normals * half).sum(1), 0, 1) ** 40 * gloss * shone
-    return (albedo * arriving + highlight[:, None] * light.sun * 0.5).astype(np.float32)
-
-
-def _develop(linear: Floats, style: Style, rng: Rng) -> NDArray[np.uint8]:
-    """Exposure, white balance, contrast, saturation, lens and sensor."""
-    balance = 1 + rng.normal(0, 0.05, 3)
-    exposure = np.exp(rng.normal(0.05, 0.25))
-    picture = linear * (balance * exposure).astype(np.float32)
-    picture = (picture * 1.3 / (1 + 0.3 * picture)) ** (1 / 2.2)
-    picture = 0.5 + (picture - 0.5) * rng.uniform(0.85, 1.2)
-    grey = picture.mean(2, keepdims=True)
-    saturation = 0.0 if rng.random() < 0.04 else rng.uniform(0.75, 1.15)
-    picture = np.clip(grey + (picture - grey) * saturation, 0, 1)
-    if rng.random() < 0.4:
-        soft = Image.fromarray((picture * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.9)))
-        picture = np.asarray(soft, np.float32) / 255
-    picture = picture + rng.normal(0, rng.uniform(*style.noise), picture.shape)
-    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+def _distances(scene: Scene, stage: Stage, view: View) -> Floats:
+    """Metres from the camera to what each pixel shows, [H·W]; infinite for the backdrop."""
+    distance = np.full(len(view.faces), np.inf, np.float32)
+    hit = np.flatnonzero(view.faces >= 0)
+    points = np.einsum("rk,rkd->rd", view.places[hit], stage.vertices[stage.faces[view.faces[hit]]])
+    distance[hit] = np.linalg.norm(points - scene.camera.position, axis=1)
+    return distance

@@ -12,8 +12,8 @@ from discreet.data.people.materials import Floor, Solid
 from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.person import Person
 from discreet.data.people.pose import turn
-from discreet.data.people.render import build_stage, look
 from discreet.data.people.scene import Camera, Light, Scene
+from discreet.data.people.stage import build_stage, look
 from discreet.data.people.styles import find_style
 from discreet.errors import ConfigurationError
 from discreet.labels import CIHP

@@ -1,0 +1,153 @@
+"""Light on surfaces: direct with shadows, from everywhere with occlusion, highlights.
+
+Each pixel casts few rays; what they found is averaged with neighbours on the same surface, so that shadows are
+soft and not grainy.
+
+Shapes: H = W = size_px, R hits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.data.people.materials import Floor
+from discreet.data.people.scene import Scene
+from discreet.data.people.stage import Stage
+
+Rng = np.random.Generator
+Floats = NDArray[np.floating]
+Ints = NDArray[np.int32]
+
+_OCCLUSION_RAYS = 3
+_OCCLUSION_REACH = 0.5
+_SHADOW_REACH = 30.0
+_NEIGHBOURS_PX = 4  # on each side, along rows and then along columns
+_SAME_FACING = 0.8
+_SAME_DEPTH = 0.04
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What rays hit.
+
+    Args:
+        pixel: [R], the picture's pixel each hit belongs to. face: [R]. place: [R, 3], corner weights.
+        first: bool [R], whether it is the ray through the pixel's middle.
+    """
+
+    pixel: NDArray[np.integer]
+    face: Ints
+    place: Floats
+    first: NDArray[np.bool_]
+
+
+def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, rng: Rng) -> Floats:
+    """Linear colours of hits, float32 [R, 3]; `behind` is what a far floor fades into."""
+    corners, weights = stage.faces[hits.face], hits.place.astype(np.float32)
+    points, normals, texture_points = (
+        np.einsum("rk,rkd->rd", weights, values[corners])
+        for values in (stage.vertices, stage.normals, stage.texture_points)
+    )
+    sight = points - scene.camera.position
+    distance = np.sqrt(_dot(sight, sight))
+    sight = sight / distance[:, None]
+    normals = normals * np.where(_dot(normals, sight) > 0, -1, 1).astype(np.float32)[:, None]
+    smooth = _unit(normals)
+    layer = stage.layer_of_face[hits.face]
+    shone, dark = _visibility(scene, stage, points, smooth, rng)
+    shone, dark = _averaged(np.stack([shone, dark]), hits, layer, smooth, distance, size_px)
+    albedo, bent, gloss = _paint(stage, layer, texture_points, smooth)
+    colours = _light(scene, _unit(bent), sight, albedo, gloss, shone, dark)
+    start, end = scene.floor_ends
+    is_floor = np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer]
+    reach = np.hypot(points[:, 0], points[:, 1])
+    fade = np.where(is_floor, np.clip((reach - start) / (end - start), 0, 1), 0)[:, None]
+    return (colours * (1 - fade) + behind * fade).astype(np.float32)
+
+
+def _dot(first: Floats, second: Floats) -> Floats:
+    """Row by row, [R]."""
+    return np.einsum("rd,rd->r", first, second)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return (vectors / np.maximum(np.sqrt(_dot(vectors, vectors)), 1e-9)[:, None]).astype(np.float32)
+
+
+def _paint(stage: Stage, layer: Ints, texture_points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats]:
+    """Linear albedo [R, 3], bent normals [R, 3] and gloss [R] of every hit, material by material."""
+    albedo, bent = np.zeros_like(normals), normals.copy()
+    gloss = np.zeros(len(normals), np.float32)
+    order = np.argsort(layer, kind="stable")
+    bounds = np.searchsorted(layer[order], np.arange(len(stage.layers) + 1))
+    for number in np.flatnonzero(np.diff(bounds)):
+        here = order[bounds[number] : bounds[number + 1]]
+        painted = stage.layers[number].material.paint(texture_points[here], normals[here])
+        albedo[here], bent[here], gloss[here] = painted
+    return np.clip(albedo, 0, 1) ** 2.2, bent, gloss
+
+
+def _visibility(scene: Scene, stage: Stage, points: Floats, smooth: Floats, rng: Rng) -> tuple[Floats, Floats]:
+    """Whether the light is seen, and the share of nearby directions that are blocked; [R] each, grainy."""
+    light = scene.light
+    above = points + 0.003 * smooth
+    towards = light.direction + rng.normal(0, light.softness, points.shape).astype(np.float32)
+    lit = np.flatnonzero(_dot(smooth, np.broadcast_to(light.direction, smooth.shape)) > 0)
+    shone = np.zeros(len(points), np.float32)
+    shone[lit] = ~stage.blocked(above[lit], _unit(towards[lit]), _SHADOW_REACH)
+    dark = np.zeros(len(points), np.float32)
+    for _ in range(_OCCLUSION_RAYS):
+        scattered = _unit(smooth + _unit(rng.normal(size=points.shape).astype(np.float32)) * 0.85)
+        dark += stage.blocked(above, scattered, _OCCLUSION_REACH)
+    return shone, dark / _OCCLUSION_RAYS
+
+
+def _averaged(values_KR: Floats, hits: Hits, layer: Ints, smooth: Floats, depth: Floats, size_px: int) -> Floats:
+    """Values of hits, averaged with those of neighbouring pixels on the same, equally turned surface: [K, R]."""
+    shape = (size_px, size_px)
+    first, pixel = np.flatnonzero(hits.first), hits.pixel[hits.first]
+    maps = np.zeros((len(values_KR) + 1, size_px**2), np.float32)
+    maps[:-1, pixel], maps[-1, pixel] = values_KR[:, first], 1.0  # the last counts, and is 0 where nothing was hit
+    layers = np.full(size_px**2, -1, np.int32)
+    facing, far = np.zeros((size_px**2, 3), np.float32), np.zeros(size_px**2, np.float32)
+    layers[pixel], facing[pixel], far[pixel] = layer[first], smooth[first], depth[first]
+    guides = layers.reshape(shape), facing.reshape(*shape, 3), far.reshape(shape)
+    sums = maps.reshape(-1, *shape)
+    for axis in (0, 1):
+        sums = _along(sums, guides, axis)
+    means = (sums[:-1] / np.maximum(sums[-1], 1e-6)).reshape(len(values_KR), -1)
+    same = layers[hits.pixel] == layer
+    return np.where(same, means[:, hits.pixel], values_KR).astype(np.float32)
+
+
+def _along(sums: Floats, guides: tuple[Ints, Floats, Floats], axis: int) -> Floats:
+    """Sums over neighbours along rows (0) or columns (1) that lie on the same surface."""
+    layers, facing, far = guides
+    total = sums.copy()
+    for shift in range(1, _NEIGHBOURS_PX + 1):
+        here, there = [slice(None)] * 2, [slice(None)] * 2
+        here[axis], there[axis] = slice(None, -shift), slice(shift, None)
+        one, other = tuple(here), tuple(there)
+        same = (layers[one] == layers[other]) & (np.abs(far[one] - far[other]) < _SAME_DEPTH * far[one])
+        same &= np.einsum("rcd,rcd->rc", facing[one], facing[other]) > _SAME_FACING
+        total[(slice(None), *one)] += np.where(same, sums[(slice(None), *other)], 0)
+        total[(slice(None), *other)] += np.where(same, sums[(slice(None), *one)], 0)
+    return total
+
+
+def _light(
+    scene: Scene, normals: Floats, sight: Floats, albedo: Floats, gloss: Floats, shone: Floats, dark: Floats
+) -> Floats:
+    """What reaches the camera from each hit, linear, [R, 3]."""
+    light = scene.light
+    direction = np.broadcast_to(light.direction.astype(np.float32), normals.shape)
+    facing = np.clip(_dot(normals, direction), 0, 1) * shone
+    open_sky = (1 - 0.65 * dark) * (0.6 + 0.4 * normals[:, 2])
+    fill = np.clip(-_dot(normals, sight), 0, 1) * (1 - 0.4 * dark)
+    arriving = light.sun * facing[:, None] + light.sky * open_sky[:, None] + light.fill * fill[:, None]
+    half = _unit(direction - sight)
+    highlight = np.clip(_dot(normals, half), 0, 1) ** 40 * gloss * shone
+    return (albedo * arriving + highlight[:, None] * light.sun * 0.5).astype(np.float32)
