@@ -44,18 +44,22 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if choose_caster() == "numpy":
         output.note(_WITHOUT_EMBREE)
     started = time.monotonic()
-    with output.progress("people", arguments.count) as advance:
-        generate_people(
-            out,
-            style=arguments.style,
-            count=arguments.count,
-            size_px=arguments.size,
-            seed=arguments.seed,
-            workers=arguments.workers,
-            face_masks=arguments.face_masks,
-            resume=arguments.resume,
-            progress=advance,
-        )
+    try:
+        with output.progress("people", arguments.count) as advance:
+            generate_people(
+                out,
+                style=arguments.style,
+                count=arguments.count,
+                size_px=arguments.size,
+                seed=arguments.seed,
+                workers=arguments.workers,
+                face_masks=arguments.face_masks,
+                resume=arguments.resume,
+                progress=advance,
+            )
+    except KeyboardInterrupt:
+        output.error(f"stopped; the same command with --resume goes on in {out}")
+        return 1
     seconds = round(time.monotonic() - started, 2)
     output.result({"count": arguments.count, "seconds": seconds, "labels": list(CIHP.names)})
     output.line(f"{arguments.count} pictures in {out} ({seconds} s)")

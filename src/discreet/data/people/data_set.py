@@ -7,6 +7,9 @@ import io
 import json
 import multiprocessing
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,7 +22,7 @@ from PIL import Image
 from discreet.data.people.casting import choose_caster
 from discreet.data.people.generate import check_options, check_share, main_subject, render_picture
 from discreet.data.people.styles import find_style
-from discreet.errors import ConfigurationError
+from discreet.errors import ConfigurationError, DataError
 from discreet.labels import CIHP
 
 # To be raised whenever the same options give other pictures.
@@ -139,8 +142,24 @@ def _run(jobs: list[Job], workers: int) -> Iterator[None]:
     if workers == 1:
         yield from map(_render_to_files, jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(os.getpid(),))
+    try:
         yield from pool.map(_render_to_files, jobs, chunksize=4 if len(jobs) >= 64 else 1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and do not outlive it: a killed one cannot say goodbye."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _render_to_files(job: Job) -> None:
@@ -165,5 +184,8 @@ def _write(path: Path, content: bytes) -> None:
     try:
         partial.write_bytes(content)
         partial.replace(path)
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise DataError(f"{path} cannot be written ({reason}); make room there, then go on with --resume") from None
     finally:
         partial.unlink(missing_ok=True)

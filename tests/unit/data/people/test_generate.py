@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +14,9 @@ import pytest
 from PIL import Image
 
 from discreet.data.people import data_set, generate_people, render_picture
-from discreet.errors import ConfigurationError
+from discreet.errors import ConfigurationError, DataError
 
-COUNT, SIZE = 4, 64
+COUNT, MANY, SIZE = 4, 16, 64
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -60,7 +63,7 @@ def test_a_write_that_fails_leaves_no_half_file(tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match="No space"):
         generate_people(tmp_path, style="street", count=1, size_px=SIZE, seed=0)
     assert _files(tmp_path) == {}
 
@@ -125,10 +128,50 @@ def test_a_file_size_limit_leaves_no_half_file(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "File too large" in done.stderr
+    assert "cannot be written (File too large); make room there" in done.stderr
     for name in _files(tmp_path):
         assert not name.endswith(".partial")
     assert not list(tmp_path.glob("images/*"))
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("people") / "many"
+    generate_people(out, style="studio", count=MANY, size_px=SIZE, seed=9)
+    return out
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_two_workers_stopped_leave_nobody_behind_and_go_on(how: signal.Signals, many: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    words = ["people", "--style", "studio", "--count", MANY, "--size", SIZE, "--seed", 9, "--face-masks", 0]
+    command = [sys.executable, "-m", "discreet", *map(str, words), "--out", str(out), "--workers", "2"]
+    begun = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("images/*.jpg")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    workers = children_of(begun.pid)
+    if how == signal.SIGINT:
+        os.killpg(begun.pid, how)  # as a terminal does
+    else:
+        begun.kill()
+    _, said = begun.communicate(timeout=60)
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not (out / "labels.json").exists()
+    if how == signal.SIGINT:
+        assert begun.returncode == 1
+        assert "the same command with --resume goes on" in said
+        assert "Traceback" not in said
+    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    assert _files(out) == _files(many)
 
 
 def test_masking_changes_the_faces_alone() -> None:
