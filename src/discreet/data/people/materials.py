@@ -16,6 +16,8 @@ from discreet.data.people.noise import noise, noise_slope
 Floats = NDArray[np.floating]
 Colour = tuple[float, float, float]
 
+_CROWN = 0.905  # height on the template where the sides of the head end and its top begins
+
 
 class Material(Protocol):
     """What a surface must answer."""
@@ -38,17 +40,30 @@ def blend(colours_N3: Floats, other: Colour | Floats, amount_N: Floats) -> Float
 
 @dataclass(frozen=True)
 class Hair:
-    """Strands that run down, or curls that run everywhere."""
+    """Strands that run down, or curls that run everywhere; shaved thin, the skin shows through.
+
+    Args:
+        colour, skin: sRGB. seed: which strands. curly: see above.
+        thin_sides, thin_top: how much of the skin shows, 0 to 1.
+    """
 
     colour: Colour
     seed: int
     curly: bool = False
+    skin: Colour = (0.8, 0.6, 0.5)
+    thin_sides: float = 0.0
+    thin_top: float = 0.0
 
     def paint(self, points_N3: Floats, normals_N3: Floats) -> tuple[Floats, Floats, float]:
-        """Dark and light strands, and normals that follow them."""
-        frequency = (110.0, 110.0, 110.0) if self.curly else (240.0, 240.0, 14.0)
-        strands = 0.5 + 1.0 * noise(points_N3, frequency, self.seed)
-        colours = np.asarray(self.colour, np.float32) * strands[:, None]
+        """Dark and light strands, lighter towards the ends of some, and normals that follow them."""
+        frequency = (130.0, 130.0, 130.0) if self.curly else (240.0, 240.0, 14.0)
+        strands = 0.5 + noise(points_N3, frequency, self.seed)
+        tint = 0.8 + 0.4 * noise(points_N3, (45, 45, 6), self.seed + 11)
+        colours = np.asarray(self.colour, np.float32) * (strands * tint)[:, None]
+        if self.thin_sides or self.thin_top:
+            top = np.clip((points_N3[:, 2] - _CROWN) / 0.03, 0, 1)
+            stubble = 0.4 + 1.2 * noise(points_N3, 420, self.seed + 5)
+            colours = blend(colours, self.skin, (self.thin_sides + (self.thin_top - self.thin_sides) * top) * stubble)
         return colours, normals_N3 + 0.9 * noise_slope(points_N3, frequency, self.seed + 3), 0.2
 
 
