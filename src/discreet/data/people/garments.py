@@ -31,6 +31,7 @@ _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
 _DRAPE_ROUNDS = 14
+_RESTS = np.float32(0.016)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None
     used = body.rows(garment.mesh)
     if garment.crumple:
         lift[used] += garment.crumple * (noise(body.points[used], 14, seed) - 0.4)
+    if garment.mesh == "skirt":
+        # What lies on top of a thigh rests on it, however wide it falls elsewhere.
+        lying = np.clip(figure.normals[used, 2], 0, 1)
+        lift[used] += lying * (np.minimum(lift[used], _RESTS) - lift[used])
     lifted = figure.vertices + figure.normals * lift[:, None]
     if garment.drape:
         lifted = _drape(figure, lifted, garment)

@@ -77,7 +77,7 @@ def make_person(
     expression = draw_expression(rng)
     figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
     cold = draw_cold(rng)
-    outfit = draw_outfit(identity, style, cold, rng)
+    outfit = draw_outfit(identity, style, cold, rng, legs_bent=pose.support in ("seat", "floor"))
     face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
     layers = [skin_layer(figure, part_labels(), skin, outfit)]

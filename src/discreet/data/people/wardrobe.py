@@ -33,25 +33,27 @@ def draw_cold(rng: Rng) -> float:
     return float(np.clip(rng.choice([0.0, 0.5, 1.0], p=[0.42, 0.33, 0.25]) + rng.uniform(-0.1, 0.1), 0, 1))
 
 
-def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng) -> list[Garment]:
+def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs_bent: bool = False) -> list[Garment]:
     """Everything a person wears but hats and glasses, from the inside out.
 
     Args:
         identity: decides which wardrobe. style: odds.
         cold: see `draw_cold`.
         rng: the picture's own.
+        legs_bent: whether the person sits, kneels or crouches: skirts are rarer then, longer and not so wide.
     """
     kind = "trousers"
     if identity.feminine:
-        odds = (style.dresses, (1 - style.dresses) * style.skirts)
+        share = 0.6 if legs_bent else 1.0
+        odds = (share * style.dresses, share * (1 - style.dresses) * style.skirts)
         kind = str(rng.choice(["dress", "skirt", "trousers"], p=(*odds, 1 - sum(odds))))
     waist = cut.WAIST + rng.uniform(-0.08, 0.03)
     tall_boots, garments = draw_footwear(style, identity.skin, cold, rng)
     coated = rng.random() < _in_weather(style.coats, 0.1 + 2 * cold**2)
     if kind == "dress":
-        clothes = _dress(waist, style, cold, rng)
+        clothes = _dress(waist, style, cold, rng, legs_bent=legs_bent)
     else:
-        clothes = _two_pieces(kind, waist, style, cold, rng, tight=tall_boots, coated=coated)
+        clothes = _two_pieces(kind, waist, style, cold, rng, tight=tall_boots, coated=coated, legs_bent=legs_bent)
     if kind == "trousers" and not coated and not identity.feminine and rng.random() < 0.12:
         clothes.append(draw_tie(style, clothes[-1], rng))
     if coated:
@@ -68,12 +70,12 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng) -> list
 
 
 def _two_pieces(
-    kind: str, waist: float, style: Style, cold: float, rng: Rng, *, tight: bool, coated: bool
+    kind: str, waist: float, style: Style, cold: float, rng: Rng, *, tight: bool, coated: bool, legs_bent: bool
 ) -> list[Garment]:
     """Trousers or a skirt, and a top that is tucked in or hangs over them."""
     top = _top(waist, kind, style, cold, rng, under=coated)
     if kind == "skirt":
-        return [_skirt(waist, style, rng), *top]
+        return [_skirt(waist, style, rng, legs_bent=legs_bent), *top]
     short = rng.random() < _in_weather(style.shorts, 2 * (1 - cold) ** 1.5 + 0.05)
     like = top[0].material if rng.random() < 0.12 else None
     lower = _trousers(waist, style, rng, short=short, tight=tight, like=like)
@@ -124,10 +126,10 @@ def _trousers(waist: float, style: Style, rng: Rng, *, short: bool, tight: bool,
     )
 
 
-def _skirt(waist: float, style: Style, rng: Rng) -> Garment:
+def _skirt(waist: float, style: Style, rng: Rng, *, legs_bent: bool) -> Garment:
     """Short to long, straight, wide or pleated."""
-    hem = float(rng.choice([-0.08, -0.18, -0.32, -0.5, -0.66])) + rng.normal(0, 0.02)
-    lift = _from_waist(min(waist, 0.26), 0.01 + _fall(waist, rng))
+    hem = float(rng.choice([-0.08, -0.18, -0.32, -0.5, -0.66][2 * legs_bent :])) + rng.normal(0, 0.02)
+    lift = _from_waist(min(waist, 0.26), 0.01 + _fall(waist, rng, legs_bent=legs_bent))
     return Garment("skirt", cut.skirt(min(waist, 0.26), hem), _SKIRT, lift, _cloth(style, rng), crumple=0.012)
 
 
@@ -141,9 +143,11 @@ def _from_waist(top: float, lift: Floats) -> Floats:
     return lift * np.clip((top - template().points[:, 2]) / 0.09, 0.3, 1)
 
 
-def _fall(start: float, rng: Rng) -> Floats:
+def _fall(start: float, rng: Rng, *, legs_bent: bool) -> Floats:
     """How a skirt falls: straight, wide, or in pleats."""
-    lift = cut.flare(start, float(rng.choice([0.0, 0.05, 0.15, 0.28], p=[0.3, 0.3, 0.25, 0.15])))
+    lift = cut.flare(
+        start, float(rng.choice([0.0, 0.05, 0.15, 0.28], p=[0.3, 0.3, 0.25, 0.15])) * (0.4 if legs_bent else 1)
+    )
     if rng.random() < 0.5:
         lift = lift + cut.pleats(start, int(rng.integers(6, 26)), float(rng.uniform(0.03, 0.1)))
     return lift
@@ -184,17 +188,17 @@ def _sleeve(cold: float, rng: Rng) -> float:
     return float(rng.choice([0.0, 0.3, 0.5, 0.75, 1.3, 1.97, 2.05], p=odds / odds.sum()))
 
 
-def _dress(waist: float, style: Style, cold: float, rng: Rng) -> list[Garment]:
+def _dress(waist: float, style: Style, cold: float, rng: Rng, *, legs_bent: bool) -> list[Garment]:
     """A bodice and a skirt of one fabric."""
     cloth = _cloth(style, rng)
     odds = (0.1, 0.1, 0.15, 0.15, 0.5) if cold > 0.7 else (0.35, 0.22, 0.23, 0.08, 0.12)
     sleeve = float(rng.choice([0.0, 0.3, 0.5, 1.3, 2.0], p=odds))
     neck = cut.neckline(str(rng.choice(["round", "vee", "wide", "high"])))
-    hem = float(rng.choice([-0.1, -0.22, -0.38, -0.55, -0.68])) + rng.normal(0, 0.02)
+    hem = float(rng.choice([-0.1, -0.22, -0.38, -0.55, -0.68][2 * legs_bent :])) + rng.normal(0, 0.02)
     bodice = cut.torso(waist - 0.08, sleeve, neck)
     loose = float(rng.choice([0.0, 0.012, 0.03]))
     upper_lift = 0.01 + 0.4 * loose + cut.flare(0.5, loose * 1.2) + cut.sleeve_lift(loose * 0.6)
-    lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng))
+    lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng, legs_bent=legs_bent))
     return [
         Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose)),
         Garment("skirt", cut.skirt(0.262, hem), _DRESS, lift, cloth, crumple=0.012),
