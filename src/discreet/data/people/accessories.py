@@ -31,7 +31,10 @@ def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
     shawl = rng.random() < 0.25
     low = rng.uniform(0.1, 0.2) if shawl else rng.uniform(0.0, 0.05)
     ring = cut.around_neck(low, rng.uniform(0.03, 0.06))
-    pieces = [Garment("skin", ring, _SCARF, rng.uniform(0.035, 0.05), cloth, crumple=0.02, hides=False)]
+    # Thickest in the middle and close to what is below at its edges; wound over the collar of a coat.
+    outermost = 0.008 + max((float(np.max(np.asarray(piece.lift))) > 0.04) * 0.02 for piece in worn)
+    lift = outermost + rng.uniform(0.035, 0.055) * np.sqrt(np.clip(ring / 0.035, 0, 1))
+    pieces = [Garment("skin", ring, _SCARF, lift.astype(np.float32), cloth, crumple=0.022, hides=False)]
     for side in (1, -1) if rng.random() < 0.35 else (int(rng.choice([-1, 1])),):
         if rng.random() < 0.6:
             end = cut.strip(side * rng.uniform(0.035, 0.075), rng.uniform(0.03, 0.055), rng.uniform(0.12, 0.45))

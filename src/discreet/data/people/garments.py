@@ -30,7 +30,7 @@ NECK = 0.707
 _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
-_DRAPE_ROUNDS = 14
+_DRAPE_ROUNDS = 9
 _RESTS = np.float32(0.016)
 
 
@@ -82,20 +82,20 @@ def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None
 
 
 def _drape(figure: Figure, lifted: Floats, garment: Garment) -> Floats:
-    """Cloth spanned over hollows: smoothed along the mesh, and pushed out again where it would touch the body."""
+    """Cloth spanned over hollows: each vertex moves out to the mean of its neighbours, never in.
+
+    Only along the normals: vertices that slide along the cloth would bend its hems.
+    """
     rows, edges, degree = _neighbours(garment.mesh)
-    start = lifted[rows]
-    spanned = start.copy()
+    start, normals = lifted[rows], figure.normals[rows]
+    spanned = start
     for _ in range(_DRAPE_ROUNDS):
         sums = [np.bincount(edges[0], spanned[edges[1], axis], len(rows)) for axis in range(3)]
-        spanned = 0.3 * spanned + 0.7 * np.stack(sums, 1) / degree[:, None]
-    # Along the normals only: vertices that slide along the cloth would bend its hems.
-    normals = figure.normals[rows]
-    outwards = garment.drape * ((spanned - start) * normals).sum(1)
-    off_body = ((start - figure.vertices[rows]) * normals).sum(1)
-    moved = start + np.maximum(outwards, -0.4 * off_body)[:, None] * normals
+        mean = np.stack(sums, 1) / degree[:, None]
+        outwards = np.clip(((mean - start) * normals).sum(1), 0, None)
+        spanned = start + outwards[:, None] * normals
     result = lifted.copy()
-    result[rows] = moved
+    result[rows] = start + garment.drape * (spanned - start)
     return result
 
 
@@ -107,7 +107,7 @@ def _neighbours(mesh: str) -> tuple[Ints, Ints, Ints]:
     faces = np.searchsorted(rows, body.meshes[mesh])
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
-    return rows, edges, np.bincount(edges[0], minlength=len(rows))
+    return rows, np.ascontiguousarray(edges), np.bincount(edges[0], minlength=len(rows))
 
 
 def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:

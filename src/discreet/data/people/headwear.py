@@ -10,8 +10,8 @@ from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import NECK, Garment, cut_garment
 from discreet.data.people.hair import grow_hair, skull
 from discreet.data.people.identity import Identity
-from discreet.data.people.materials import Cloth, Material, Solid
-from discreet.data.people.mesh import Layer, solid
+from discreet.data.people.materials import Cloth, Colour, Hair, Material, Solid
+from discreet.data.people.mesh import Layer, ellipsoid, solid
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
@@ -74,12 +74,24 @@ def _hat(figure: Figure, line: float, style: Style, cold: float, rng: Rng) -> li
     field = np.where(body.head > 0.5, height - line + slope * np.clip(depth, 0, None), -1)
     crown = np.clip((height - line) / 0.1, 0, 1)
     lift = 0.016 + _CROWN[kind] * crown
+    if kind == "beanie" and rng.random() < 0.6:
+        lift = lift + 0.008 * (height - line + slope * np.clip(depth, 0, None) < 0.045)
     crumple = 0.0 if kind == "helmet" else 0.006
     shell = cut_garment(figure, Garment("skin", field, _HAT, lift, material, crumple), int(rng.integers(1000)))
     layers = [shell] if shell else []
     if kind not in ("beanie", "helmet"):
         layers.append(_brim(figure, kind, line, material, rng))
+    if kind == "beanie" and rng.random() < 0.25:
+        layers.append(_pompom(figure, material.second))
     return layers
+
+
+def _pompom(figure: Figure, colour: Colour) -> Layer:
+    """A ball of wool on top of a hat."""
+    centre, _ = skull(figure, 0.1)
+    vertices, faces = ellipsoid(centre + np.array([0.0, 0.0, 0.062]), (0.032, 0.032, 0.03))
+    material = Hair(colour, seed=3, curly=True)
+    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), _HAT, np.uint8), material)
 
 
 def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) -> Layer:

@@ -8,14 +8,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from discreet.data.people.accessories import draw_scarf, draw_tie, draw_watch
 from discreet.data.people.body import Figure, pose_body, template
 from discreet.data.people.carried import draw_carried
 from discreet.data.people.footwear import Sandal, draw_footwear
-from discreet.data.people.garments import ANKLE, cut_garment, pleats, skirt
+from discreet.data.people.garments import (
+    ANKLE,
+    Garment,
+    cut_garment,
+    legs,
+    neckline,
+    over,
+    pleats,
+    skirt,
+    torso,
+)
 from discreet.data.people.hair import grow_hair
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import HAIR_STYLES, Identity, draw_identity
+from discreet.data.people.materials import Cloth, Solid
+from discreet.data.people.patterns import PATTERNS, pattern_share, unroll
 from discreet.data.people.styles import find_style
+from discreet.data.people.tailoring import MAKES, Tailored
 from discreet.data.people.wardrobe import draw_cold, draw_outfit
 
 HAT, HAIR, SCARF, COAT, GLOVE, LEFT_SHOE, RIGHT_SHOE = 1, 2, 11, 7, 3, 18, 19
@@ -125,3 +139,132 @@ def test_pleats_wave_around_the_body_and_grow_downwards() -> None:
     assert lift[low].std() > 0.01
     assert not lift[high].any()
     assert (skirt(0.2, -0.4)[low] < 0).all()
+
+
+def test_thick_cloth_spans_the_hollow_that_thin_cloth_follows(figure: Figure) -> None:
+    body = template()
+    trousers = Garment("tights", legs(0.3, 1.9), 9, 0.02, Solid((0.1, 0.1, 0.1)))
+    thin, thick = cut_garment(figure, trousers), cut_garment(figure, replace(trousers, drape=1.0))
+    assert thin is not None
+    assert thick is not None
+    moved = np.linalg.norm(thick.vertices - thin.vertices, axis=1)
+    place = thin.texture_points
+    small_of_the_back = (np.abs(place[:, 0]) < 0.03) & (place[:, 2] > 0.28) & (place[:, 1] > 0.03)
+    shin = (place[:, 2] < -0.4) & (place[:, 2] > -0.5)
+    assert moved[small_of_the_back].max() > 0.008
+    assert np.median(moved[shin]) < 0.001
+    skin = figure.vertices[body.rows("skin")]
+    nearest = np.linalg.norm(thick.vertices[::7, None] - skin[None], axis=2).min(1)
+    assert nearest.min() > 0.01
+
+
+def test_a_layer_over_another_lies_outside_of_it(figure: Figure) -> None:
+    wide = Garment("tights", legs(0.3, 1.9), 9, 0.05, Solid((0.1, 0.1, 0.1)))
+    shirt = Garment("tights", torso(0.1, 0.5, neckline("round")), 5, 0.013, Solid((0.9, 0.9, 0.9)))
+    lift = np.asarray(over(shirt, [wide], 0.01).lift)
+    covered = wide.field > 0
+    assert (lift[covered] >= 0.06 - 1e-6).all()
+    np.testing.assert_allclose(lift[template().points[:, 2] > 0.4], 0.013)
+
+
+def test_every_coat_covers_the_top_and_the_trousers() -> None:
+    for seed in range(60):
+        outfit = draw_outfit(somebody(feminine=False), STREET, 1.0, np.random.default_rng(seed))
+        coats = [piece for piece in outfit if piece.label == COAT and piece.mesh == "tights"]
+        for coat in coats:
+            for inner in outfit:
+                if inner.mesh == "tights" and inner.label in (5, 9) and inner.hides:
+                    both = (coat.field > 0) & (inner.field > 0)
+                    assert (np.asarray(coat.lift) > np.asarray(inner.lift))[both].all()
+
+
+def test_skirts_are_longer_on_bent_legs_and_rest_on_them() -> None:
+    lowest = {}
+    for bent in (False, True):
+        hems = []
+        for seed in range(300):
+            outfit = draw_outfit(somebody(feminine=True), STREET, 0.0, np.random.default_rng(seed), legs_bent=bent)
+            hems += [
+                template().points[piece.field > 0, 2].min()
+                for piece in outfit
+                if piece.mesh == "skirt" and piece.label in (6, 12)
+            ]
+        lowest[bent] = hems
+    assert max(lowest[True]) < -0.2 < max(lowest[False])
+    assert len(lowest[True]) < len(lowest[False])
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_show_both_colours_and_sit_still(pattern: str) -> None:
+    body = template()
+    points = body.points[body.rows("tights")]
+    share = pattern_share(pattern, points, 30.0, 5)
+    assert ((share >= 0) & (share <= 1)).all()
+    assert (share.std() > 0.02) == (pattern != "plain")
+    np.testing.assert_array_equal(share, pattern_share(pattern, points, 30.0, 5))
+
+
+def test_stripes_run_around_sleeves() -> None:
+    body = template()
+    along_the_arm = body.heads[body.bones["upperarm01.L"]] + np.linspace(0.2, 0.9, 200)[:, None] * (
+        body.heads[body.bones["lowerarm01.L"]] - body.heads[body.bones["upperarm01.L"]]
+    )
+    _, along, sleeve = unroll(along_the_arm.astype(np.float32))
+    assert sleeve.all()
+    assert (np.diff(along) < 0).all()
+    assert along[0] - along[-1] == pytest.approx(0.7 * 0.277, rel=0.05)
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_every_make_changes_the_cloth_only_a_little(make: str) -> None:
+    body = template()
+    points = body.points[body.rows("tights")]
+    points = points[(points[:, 2] > 0) & (points[:, 2] < 0.3)]
+    cloth = Cloth((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    plain = cloth.paint(points, np.zeros_like(points))
+    made = Tailored(cloth, make, hem=0.02, cuff=0.3, top=0.29).paint(points, np.zeros_like(points))
+    changed = (np.abs(made[0] - plain[0]).max(1) > 0.01) | (np.abs(made[1] - plain[1]).max(1) > 0.01)
+    assert changed.mean() < (1.01 if make == "quilted" else 0.6)
+    assert changed.any() == bool(make) or make == ""
+
+
+@pytest.mark.parametrize("hair_style", ["ponytail", "braids", "locks"])
+def test_strands_hang_from_the_head(figure: Figure, hair_style: str) -> None:
+    layers = grow_hair(figure, somebody(hair_style=hair_style), np.random.default_rng(0), None)
+    cap, *strands = layers
+    assert strands
+    assert min(layer.vertices[:, 2].min() for layer in strands) < cap.vertices[:, 2].min()
+    for layer in strands:
+        rooted = np.linalg.norm(layer.vertices[:, None] - cap.vertices[None], axis=2).min()
+        assert rooted < 0.03
+
+
+def test_hair_thins_out_at_its_edges(figure: Figure) -> None:
+    (cap,) = grow_hair(figure, somebody(hair_style="full"), np.random.default_rng(0), None)
+    body = template()
+    skin = figure.vertices[body.rows("skin")]
+    stands_off = np.linalg.norm(cap.vertices[:, None] - skin[None], axis=2).min(1)
+    # Vertices that cutting made lie on the edge, behind those that were there before.
+    edges = np.bincount(cap.faces.ravel(), minlength=len(cap.vertices)) <= 3
+    assert np.median(stands_off[edges]) < 0.4 * np.median(stands_off[~edges])
+    forehead = (np.abs(cap.texture_points[:, 0]) < 0.02) & (cap.texture_points[:, 1] < body.eyes[0, 1] + 0.02)
+    assert not forehead.any() or cap.texture_points[forehead, 2].min() > body.eyes[0, 2] + 0.015
+
+
+def test_scarves_hang_over_coats_and_ties_over_shirts() -> None:
+    rng = np.random.default_rng(3)
+    coat = Garment("tights", torso(0.1, 2.0, neckline("high")), COAT, 0.05, Solid((0.2, 0.2, 0.2)))
+    ends = [piece for _ in range(20) for piece in draw_scarf(STREET, [coat], rng) if piece.mesh == "tights"]
+    assert len(ends) > 5
+    for end in (*ends, draw_tie(STREET, coat, rng)):
+        on_coat = (end.field > 0) & (coat.field > 0)
+        assert (np.asarray(end.lift)[on_coat] > 0.05).all()
+        assert (template().points[end.field > 0, 1] < 0).all()
+
+
+def test_watches_count_as_the_arm_they_are_on(figure: Figure) -> None:
+    for seed in range(10):
+        watch = draw_watch(np.random.default_rng(seed))
+        layer = cut_garment(figure, watch)
+        assert layer is not None
+        assert (layer.texture_points[:, 0] > 0).all() == (watch.label == 14)
