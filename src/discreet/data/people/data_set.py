@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from discreet.data.people.casting import choose_caster
+from discreet.data.people.develop import encode_jpeg
 from discreet.data.people.generate import check_options, check_share, main_subject, render_picture
 from discreet.data.people.styles import find_style
 from discreet.errors import ConfigurationError, DataError
 from discreet.labels import CIHP
 
 # To be raised whenever the same options give other pictures.
-GENERATOR_VERSION = 5
-_JPEG_QUALITY = 90
+GENERATOR_VERSION = 6
 _FOLDERS = ("images", "parts", "persons")
 
 
@@ -167,14 +167,14 @@ def _render_to_files(job: Job) -> None:
     out, options, index = job
     picture = render_picture(options.style, options.seed, index, options.size_px, options.face_masks, options.caster)
     image, parts, persons = _places(out, index)
-    _write(parts, _encode(picture.parts, "PNG"))
-    _write(persons, _encode(picture.persons, "PNG"))
-    _write(image, _encode(picture.image, "JPEG", quality=_JPEG_QUALITY))
+    _write(parts, _encode_png(picture.parts))
+    _write(persons, _encode_png(picture.persons))
+    _write(image, encode_jpeg(picture.image, picture.quality))
 
 
-def _encode(pixels: NDArray[np.uint8], file_format: str, **options: int) -> bytes:
+def _encode_png(ids: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, file_format, **options)
+    Image.fromarray(ids).save(buffer, "PNG")
     return buffer.getvalue()
 
 
