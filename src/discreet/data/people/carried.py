@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +21,8 @@ Floats = NDArray[np.floating]
 _BACKGROUND = 0
 
 
-def draw_carried(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
-    """Nothing, mostly; else one thing on the back, over a shoulder or in a hand."""
+def draw_carried(figure: Figure, style: Style, rng: Rng, worn: Sequence[Garment] = ()) -> list[Layer]:
+    """Nothing, mostly; else one thing on the back, over a shoulder or in a hand, outside of what is worn."""
     kind = str(
         rng.choice(["", "backpack", "shoulder bag", "hand bag", "phone", "cup"], p=[0.62, 0.09, 0.09, 0.1, 0.06, 0.04])
     )
@@ -31,9 +33,9 @@ def draw_carried(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
     side = int(rng.choice([-1, 1]))
     match kind:
         case "backpack":
-            return _backpack(figure, cloth, rng)
+            return _backpack(figure, cloth, worn, rng)
         case "shoulder bag":
-            return _shoulder_bag(figure, side, cloth, rng)
+            return _shoulder_bag(figure, side, cloth, worn, rng)
         case "hand bag":
             return _hand_bag(figure, side, cloth, rng)
         case "phone" | "cup":
@@ -74,27 +76,30 @@ def _pack(spot: Floats, axes: Floats, half: tuple[float, float, float], material
     )  # fmt: skip
 
 
-def _straps(figure: Figure, sides: tuple[int, ...], width: float, material: Cloth) -> list[Layer]:
+def _straps(
+    figure: Figure, sides: tuple[int, ...], width: float, material: Cloth, worn: Sequence[Garment]
+) -> list[Layer]:
     """Bands over the shoulders, above all clothes."""
-    bands = (Garment("tights", cut.strap(side, width), _BACKGROUND, 0.05, material) for side in sides)
+    strips = (Garment("tights", cut.strap(side, width), _BACKGROUND, 0.02, material, drape=0.7) for side in sides)
+    bands = (cut.over(strip, list(worn), 0.01) for strip in strips)
     return [layer for band in bands if (layer := cut_garment(figure, band)) is not None]
 
 
-def _backpack(figure: Figure, cloth: Cloth, rng: Rng) -> list[Layer]:
+def _backpack(figure: Figure, cloth: Cloth, worn: Sequence[Garment], rng: Rng) -> list[Layer]:
     """On the back, with two straps."""
     chest, axes = _trunk(figure)
     depth = float(rng.uniform(0.06, 0.11))
     half = (float(rng.uniform(0.13, 0.18)), depth, float(rng.uniform(0.18, 0.27)))
     spot = chest + axes[1] * (0.15 + depth) - axes[2] * 0.06
-    return [_pack(spot, axes, half, cloth), *_straps(figure, (1, -1), float(rng.uniform(0.03, 0.055)), cloth)]
+    return [_pack(spot, axes, half, cloth), *_straps(figure, (1, -1), float(rng.uniform(0.03, 0.055)), cloth, worn)]
 
 
-def _shoulder_bag(figure: Figure, side: int, cloth: Cloth, rng: Rng) -> list[Layer]:
+def _shoulder_bag(figure: Figure, side: int, cloth: Cloth, worn: Sequence[Garment], rng: Rng) -> list[Layer]:
     """At the hip, below one shoulder."""
     chest, axes = _trunk(figure)
     half = (0.05, float(rng.uniform(0.11, 0.18)), float(rng.uniform(0.08, 0.15)))
     spot = chest + axes[0] * side * 0.26 - axes[2] * rng.uniform(0.25, 0.45)
-    return [_pack(spot, axes, half, cloth), *_straps(figure, (side,), float(rng.uniform(0.015, 0.04)), cloth)]
+    return [_pack(spot, axes, half, cloth), *_straps(figure, (side,), float(rng.uniform(0.015, 0.04)), cloth, worn)]
 
 
 def _hand_bag(figure: Figure, side: int, cloth: Cloth, rng: Rng) -> list[Layer]:

@@ -197,6 +197,7 @@ class Skin:
             * (across < 0.022)
             * (up > SEAM - 0.009)
             * (up < SEAM + 0.02)
+            * (depth < 0.03)
         )
         teeth = inner * ((up > SEAM - 0.001) & (up < SEAM + 0.012) & (depth < surface + 0.022))
         colours = blend(colours, (0.2, 0.06, 0.06), inner)

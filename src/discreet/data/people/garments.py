@@ -7,7 +7,8 @@ Shapes: V vertices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from discreet.data.people.mesh import Layer, compact, cut_at_zero
 from discreet.data.people.noise import noise
 
 Floats = NDArray[np.floating]
+Ints = NDArray[np.integer]
 
 HIP = 0.128
 CROTCH = 0.03
@@ -28,6 +30,7 @@ NECK = 0.707
 _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
+_DRAPE_ROUNDS = 14
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Garment:
         material: how it looks.
         crumple: metres of uneven lift.
         hides: whether nothing below can be seen through it or from under it.
+        drape: 0 follows the body, 1 hangs over its hollows as thick or wide cloth does.
     """
 
     mesh: str
@@ -51,6 +55,7 @@ class Garment:
     material: Material
     crumple: float = 0.0
     hides: bool = True
+    drape: float = 0.0
 
 
 def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None:
@@ -64,9 +69,54 @@ def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None
     if garment.crumple:
         lift[used] += garment.crumple * (noise(body.points[used], 14, seed) - 0.4)
     lifted = figure.vertices + figure.normals * lift[:, None]
+    if garment.drape:
+        lifted = _drape(figure, lifted, garment)
     labels = np.full(len(cut.faces), garment.label, np.uint8)
     layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points), labels, garment.material)
     return compact(layer)
+
+
+def _drape(figure: Figure, lifted: Floats, garment: Garment) -> Floats:
+    """Cloth spanned over hollows: smoothed along the mesh, and pushed out again where it would touch the body."""
+    rows, edges, degree = _neighbours(garment.mesh)
+    start = lifted[rows]
+    spanned = start.copy()
+    for _ in range(_DRAPE_ROUNDS):
+        sums = [np.bincount(edges[0], spanned[edges[1], axis], len(rows)) for axis in range(3)]
+        spanned = 0.3 * spanned + 0.7 * np.stack(sums, 1) / degree[:, None]
+    # Along the normals only: vertices that slide along the cloth would bend its hems.
+    normals = figure.normals[rows]
+    outwards = garment.drape * ((spanned - start) * normals).sum(1)
+    off_body = ((start - figure.vertices[rows]) * normals).sum(1)
+    moved = start + np.maximum(outwards, -0.4 * off_body)[:, None] * normals
+    result = lifted.copy()
+    result[rows] = moved
+    return result
+
+
+@lru_cache(maxsize=4)
+def _neighbours(mesh: str) -> tuple[Ints, Ints, Ints]:
+    """Of a mesh: its vertices, its edges in both directions as places among them [2, E], edges a vertex."""
+    body = template()
+    rows = body.rows(mesh)
+    faces = np.searchsorted(rows, body.meshes[mesh])
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
+    return rows, edges, np.bincount(edges[0], minlength=len(rows))
+
+
+def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:
+    """The garment lifted, where it must be, to lie `gap` metres outside of those of the same mesh."""
+    lift = np.broadcast_to(np.asarray(garment.lift, np.float32), len(garment.field)).copy()
+    drape = garment.drape
+    for inner in worn:
+        if inner.mesh == garment.mesh:
+            covers = inner.field > -0.03
+            lift[covers] = np.maximum(
+                lift, np.asarray(inner.lift, np.float32) + 0.6 * inner.crumple + 0.4 * garment.crumple + gap
+            )[covers]
+            drape = max(drape, inner.drape)
+    return replace(garment, lift=lift, drape=drape)
 
 
 def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, garments: list[Garment]) -> Layer:
@@ -95,9 +145,9 @@ def torso(hem: float, sleeve: float, neckline: Floats) -> Floats:
     across, _, height = body.points.T
     trunk = np.minimum(height - hem, neckline)
     if sleeve <= 0:
-        armhole = (0.3 - body.arm) * 0.3
-        straps = np.where(height > 0.55, 0.15 - np.abs(across), _FAR)
-        return np.minimum.reduce([trunk, armhole, straps]).astype(np.float32)
+        # A plane by the shoulder that cuts in above the armpit.
+        armhole = 0.168 - np.abs(across) - 0.45 * np.clip(height - 0.5, 0, 0.12)
+        return np.where(body.arm > 0.9, -0.05, np.minimum(trunk, armhole)).astype(np.float32)
     arm = (sleeve - body.along_arm) * _ARM_LENGTH
     return np.where(_is_arm(), arm, trunk).astype(np.float32)
 
@@ -128,6 +178,16 @@ def legs(top: float, length: float) -> Floats:
     leg = np.where(height > HIP, _FAR, (length - body.along_leg) * _LEG_LENGTH)
     leg = np.where(height < ANKLE + 0.05, np.minimum(leg, (height - ANKLE) + (length - 2) * _LEG_LENGTH), leg)
     return np.where(_is_arm(), -1, np.minimum(top - height, leg)).astype(np.float32)
+
+
+def leg_end(length: float) -> float:
+    """The height at which trousers of a length along the leg (0 to 2) end."""
+    return float(np.interp(length, (0, 1, 2), (HIP, KNEE, ANKLE)))
+
+
+def cuff(sleeve: float) -> float:
+    """Where a sleeve of a length along the arm ends, as patterns.unroll counts."""
+    return 0.609 - 0.277 * min(sleeve, 1.0) - 0.178 * max(sleeve - 1.0, 0.0)
 
 
 def skirt(top: float, hem: float) -> Floats:
@@ -163,6 +223,21 @@ def hands() -> Floats:
     """From the wrist on."""
     body = template()
     return np.where(_is_arm(), (body.along_arm - 1.97) * _ARM_LENGTH, -1).astype(np.float32)
+
+
+def wristband(side: int, start: float, width: float) -> Floats:
+    """A ring about a forearm from `start` along the arm (0 to 3); side 1 the left, -1 the right."""
+    body = template()
+    place = (body.along_arm - start) * _ARM_LENGTH
+    ring = np.minimum(place, width - place)
+    return np.where(_is_arm() & (body.points[:, 0] * side > 0), ring, -1).astype(np.float32)
+
+
+def strip(middle: float, half: Floats | float, low: float) -> Floats:
+    """A band down the front from the neck to the height `low`, `middle` metres to the left."""
+    across, depth, height = template().points.T
+    band = np.minimum(half - np.abs(across - middle), np.minimum(height - low, NECK - 0.01 - height))
+    return np.where((depth < -0.01) & ~_is_arm(), band, -1).astype(np.float32)
 
 
 def around_neck(low: float, high: float) -> Floats:

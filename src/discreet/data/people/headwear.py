@@ -33,7 +33,7 @@ def dress_head(figure: Figure, identity: Identity, style: Style, cold: float, rn
     else:
         layers += grow_hair(figure, identity, rng, None)
     glasses = rng.random()
-    if glasses < style.glasses * (1.5 - cold):
+    if glasses < style.glasses * (2.0 - 1.4 * cold):
         layers.append(_glasses(figure, rng, dark=True))
     elif glasses > 0.9:
         layers.append(_glasses(figure, rng, dark=False))
@@ -110,7 +110,7 @@ def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
     """Two lenses, a bridge and temples; without dark lenses, two rims, which count as the face behind them."""
     body = template()
     eyes = [figure.shaped[body.rows(name)].mean(0) for name in ("left_eye", "right_eye")]
-    width, height = rng.uniform(0.024, 0.03), rng.uniform(0.016, 0.024)
+    width, height = rng.uniform(0.024, 0.032), rng.uniform(0.016, 0.027)
     power = rng.uniform(0.6, 1.0)
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     cosine, sine = np.cos(angles), np.sin(angles)

@@ -16,12 +16,19 @@ _SKIN: tuple[Colour, ...] = (
 )  # fmt: skip
 _HAIR: tuple[Colour, ...] = (
     (0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.24, 0.15, 0.09), (0.38, 0.24, 0.14), (0.62, 0.47, 0.28),
-    (0.78, 0.64, 0.42), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79), (0.45, 0.19, 0.09), (0.55, 0.2, 0.35),
+    (0.78, 0.64, 0.42), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79), (0.45, 0.19, 0.09), (0.62, 0.22, 0.4),
+    (0.16, 0.3, 0.5), (0.32, 0.31, 0.31),
 )  # fmt: skip
-_HAIR_ODDS = (0.26, 0.2, 0.15, 0.1, 0.08, 0.05, 0.06, 0.03, 0.05, 0.02)
-HAIR_STYLES = ("bald", "cropped", "short", "full", "bob", "long", "bun", "ponytail", "curls", "afro")
-_STYLE_ODDS_MALE = (0.1, 0.28, 0.28, 0.11, 0.04, 0.05, 0.02, 0.02, 0.07, 0.03)
-_STYLE_ODDS_FEMALE = (0.01, 0.03, 0.06, 0.05, 0.2, 0.32, 0.1, 0.12, 0.07, 0.04)
+_HAIR_ODDS = (0.25, 0.19, 0.14, 0.1, 0.08, 0.05, 0.05, 0.04, 0.04, 0.01, 0.01, 0.04)
+_MASCULINE_STYLES = {
+    "bald": 0.07, "balding": 0.07, "cropped": 0.18, "short": 0.24, "undercut": 0.12, "full": 0.11, "bob": 0.02,
+    "long": 0.04, "bun": 0.02, "ponytail": 0.02, "braids": 0.01, "locks": 0.03, "curls": 0.05, "afro": 0.02,
+}  # fmt: skip
+_FEMININE_STYLES = {
+    "bald": 0.01, "balding": 0.0, "cropped": 0.02, "short": 0.05, "undercut": 0.02, "full": 0.05, "bob": 0.17,
+    "long": 0.3, "bun": 0.09, "ponytail": 0.12, "braids": 0.05, "locks": 0.02, "curls": 0.07, "afro": 0.03,
+}  # fmt: skip
+HAIR_STYLES = tuple(_MASCULINE_STYLES)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ def draw_identity(name: str, rng: np.random.Generator) -> Identity:
     if female and rng.random() < 0.4:
         lips = np.array([0.68, 0.2, 0.24]) * rng.uniform(0.7, 1.1)
     feminine = female if rng.random() < 0.93 else not female
-    odds = _STYLE_ODDS_FEMALE if feminine else _STYLE_ODDS_MALE
+    styles = _FEMININE_STYLES if feminine else _MASCULINE_STYLES
     bearded = not female and rng.random() < 0.4
     return Identity(
         name=name,
@@ -73,7 +80,7 @@ def draw_identity(name: str, rng: np.random.Generator) -> Identity:
         lips=_triple(lips),
         hair=_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS)],
         iris=((0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22))[rng.choice(3, p=(0.7, 0.2, 0.1))],
-        hair_style=str(rng.choice(HAIR_STYLES, p=odds)),
+        hair_style=str(rng.choice(HAIR_STYLES, p=list(styles.values()))),
         beard=float(rng.uniform(0.3, 1.0)) if bearded else 0.0,
         brow=float(rng.uniform(0.7, 1.0) if female else rng.uniform(0.9, 1.4)),
         seed=int(rng.integers(100_000)),

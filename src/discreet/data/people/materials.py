@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.noise import noise, noise_slope
+from discreet.data.people.patterns import pattern_share
 
 Floats = NDArray[np.floating]
 Colour = tuple[float, float, float]
+
+_CROWN = 0.905  # height on the template where the sides of the head end and its top begins
 
 
 class Material(Protocol):
@@ -38,17 +41,30 @@ def blend(colours_N3: Floats, other: Colour | Floats, amount_N: Floats) -> Float
 
 @dataclass(frozen=True)
 class Hair:
-    """Strands that run down, or curls that run everywhere."""
+    """Strands that run down, or curls that run everywhere; shaved thin, the skin shows through.
+
+    Args:
+        colour, skin: sRGB. seed: which strands. curly: see above.
+        thin_sides, thin_top: how much of the skin shows, 0 to 1.
+    """
 
     colour: Colour
     seed: int
     curly: bool = False
+    skin: Colour = (0.8, 0.6, 0.5)
+    thin_sides: float = 0.0
+    thin_top: float = 0.0
 
     def paint(self, points_N3: Floats, normals_N3: Floats) -> tuple[Floats, Floats, float]:
-        """Dark and light strands, and normals that follow them."""
-        frequency = (110.0, 110.0, 110.0) if self.curly else (240.0, 240.0, 14.0)
-        strands = 0.5 + 1.0 * noise(points_N3, frequency, self.seed)
-        colours = np.asarray(self.colour, np.float32) * strands[:, None]
+        """Dark and light strands, lighter towards the ends of some, and normals that follow them."""
+        frequency = (130.0, 130.0, 130.0) if self.curly else (240.0, 240.0, 14.0)
+        strands = 0.5 + noise(points_N3, frequency, self.seed)
+        tint = 0.8 + 0.4 * noise(points_N3, (45, 45, 6), self.seed + 11)
+        colours = np.asarray(self.colour, np.float32) * (strands * tint)[:, None]
+        if self.thin_sides or self.thin_top:
+            top = np.clip((points_N3[:, 2] - _CROWN) / 0.03, 0, 1)
+            stubble = 0.4 + 1.2 * noise(points_N3, 420, self.seed + 5)
+            colours = blend(colours, self.skin, (self.thin_sides + (self.thin_top - self.thin_sides) * top) * stubble)
         return colours, normals_N3 + 0.9 * noise_slope(points_N3, frequency, self.seed + 3), 0.2
 
 
@@ -57,7 +73,7 @@ class Cloth:
     """Fabric with a pattern and folds.
 
     Args:
-        colour, second: sRGB. pattern: one of PATTERNS. scale: repeats a metre.
+        colour, second: sRGB. pattern: one of patterns.PATTERNS. scale: repeats a metre.
         folds: 0 smooth to 1 crumpled. gloss: 0 wool to 0.5 leather. seed: which folds.
         faded: how much it pales where it is worn.
     """
@@ -73,7 +89,9 @@ class Cloth:
 
     def paint(self, points_N3: Floats, normals_N3: Floats) -> tuple[Floats, Floats, float]:
         """Pattern, weave and wear; folds bend the normals."""
-        colours = blend(plain(self.colour, len(points_N3)), self.second, self._pattern(points_N3))
+        colours = plain(self.colour, len(points_N3))
+        if self.pattern != "plain":
+            colours = blend(colours, self.second, pattern_share(self.pattern, points_N3, self.scale, self.seed))
         if self.faded:
             colours = blend(colours, (0.85, 0.87, 0.9), self.faded * (noise(points_N3, 9, self.seed + 7) - 0.35))
         weave = 0.93 + 0.14 * noise(points_N3, 500, self.seed)
@@ -83,36 +101,6 @@ class Cloth:
         colours = colours * (weave * (1 - 0.25 * self.folds * crease))[:, None]
         normals = normals_N3 - self.folds * (2.4 * wide + 1.2 * fine)
         return colours.astype(np.float32), normals.astype(np.float32), self.gloss
-
-    def _pattern(self, points_N3: Floats) -> Floats:
-        """How much of the second colour, 0–1."""
-        scaled = points_N3 * self.scale
-        around = np.arctan2(points_N3[:, 0], -points_N3[:, 1]) * self.scale * 0.13
-        match self.pattern:
-            case "stripes":
-                return (scaled[:, 2] % 1 < 0.5).astype(np.float32)
-            case "pinstripes":
-                return (around * 2 % 1 < 0.25).astype(np.float32)
-            case "check":
-                return ((scaled[:, 2] * 0.5 % 1 < 0.5) * 0.5 + (around % 1 < 0.5) * 0.5).astype(np.float32)
-            case "flowers":
-                return ((noise(points_N3, self.scale, self.seed) > 0.58) * 1.0).astype(np.float32)
-            case "camouflage":
-                return np.round(2 * noise(points_N3, self.scale * 0.35, self.seed)).astype(np.float32) / 2
-            case "dots":
-                cell = np.stack([around, scaled[:, 2] * 0.6], 1) % 1 - 0.5
-                return ((cell**2).sum(1) < 0.06).astype(np.float32)
-            case "print":
-                height = points_N3[:, 2] - 0.47
-                near = (np.abs(points_N3[:, 0]) < 0.1) & (np.abs(height) < 0.1) & (points_N3[:, 1] < -0.05)
-                return (near & (noise(points_N3, self.scale, self.seed) > 0.5)).astype(np.float32)
-            case "blocks":
-                return (points_N3[:, 2] > 0.42).astype(np.float32)
-            case _:
-                return np.zeros(len(points_N3), np.float32)
-
-
-PATTERNS = ("plain", "stripes", "pinstripes", "check", "flowers", "camouflage", "dots", "print", "blocks")
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def make_person(
     used = body.rows("skin")
     return Person(
         identity.name, tuple(layers), _rest(pose.support, figure.vertices[used], figure.vertices, rng),
-        float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng)),
+        float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng, outfit)),
     )  # fmt: skip
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people import garments as cut
+from discreet.data.people.accessories import draw_gloves, draw_scarf, draw_tie, draw_watch, hood_behind
+from discreet.data.people.body import template
 from discreet.data.people.colours import draw_colour, draw_denim
 from discreet.data.people.footwear import draw_footwear
 from discreet.data.people.garments import Garment
 from discreet.data.people.identity import Identity
-from discreet.data.people.materials import PATTERNS, Cloth
+from discreet.data.people.materials import Cloth
+from discreet.data.people.patterns import PATTERNS
 from discreet.data.people.styles import Style
+from discreet.data.people.tailoring import Tailored
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_UPPER, _DRESS, _COAT, _PANTS, _SCARF, _SKIRT, _GLOVE = 5, 6, 7, 9, 11, 12, 3
-_PATTERN_ODDS = (0.0, 0.24, 0.05, 0.2, 0.13, 0.03, 0.08, 0.17, 0.1)
+_UPPER, _DRESS, _COAT, _PANTS, _SKIRT = 5, 6, 7, 9, 12
+_PATTERN_WEIGHTS = (0.0, 0.2, 0.05, 0.1, 0.11, 0.13, 0.03, 0.03, 0.07, 0.1, 0.08, 0.08, 0.06, 0.03, 0.04)
+_PATTERN_ODDS = np.array(_PATTERN_WEIGHTS) / sum(_PATTERN_WEIGHTS)
 
 
 def draw_cold(rng: Rng) -> float:
@@ -43,23 +49,36 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng) -> list
     tall_boots, garments = draw_footwear(style, identity.skin, cold, rng)
     coated = rng.random() < _in_weather(style.coats, 0.1 + 2 * cold**2)
     if kind == "dress":
-        garments += _dress(waist, style, cold, rng)
+        clothes = _dress(waist, style, cold, rng)
     else:
-        top = _top(waist, kind, style, cold, rng, under=coated)
-        if kind == "skirt":
-            lower = _skirt(waist, style, rng)
-        else:
-            short = rng.random() < _in_weather(style.shorts, 2 * (1 - cold) ** 1.5 + 0.05)
-            like = top.material if rng.random() < 0.12 else None
-            lower = _trousers(waist, style, rng, short=short, tight=tall_boots, like=like)
-        garments += [lower, top]
+        clothes = _two_pieces(kind, waist, style, cold, rng, tight=tall_boots, coated=coated)
+    if kind == "trousers" and not coated and not identity.feminine and rng.random() < 0.12:
+        clothes.append(draw_tie(style, clothes[-1], rng))
     if coated:
-        garments += _coat(waist, style, rng)
+        clothes += _coat(waist, style, clothes, rng)
+    elif rng.random() < 0.1:
+        clothes.append(_open_shirt(waist, style, cold, clothes, rng))
     if rng.random() < _in_weather(style.scarves, 0.15 + 2 * cold**2):
-        garments.append(_scarf(style, rng))
-    if rng.random() < _in_weather(style.gloves, 0.25 + 2 * cold**2):
-        garments.append(Garment("skin", cut.hands(), _GLOVE, 0.005, _cloth(style, rng, plain=True, folds=0.1)))
-    return garments
+        clothes += draw_scarf(style, clothes, rng)
+    if rng.random() < _in_weather(style.gloves, 0.3 + 4 * cold**2):
+        clothes.append(draw_gloves(style, rng))
+    elif rng.random() < 0.2:
+        clothes.append(draw_watch(rng))
+    return garments + clothes
+
+
+def _two_pieces(
+    kind: str, waist: float, style: Style, cold: float, rng: Rng, *, tight: bool, coated: bool
+) -> list[Garment]:
+    """Trousers or a skirt, and a top that is tucked in or hangs over them."""
+    top = _top(waist, kind, style, cold, rng, under=coated)
+    if kind == "skirt":
+        return [_skirt(waist, style, rng), *top]
+    short = rng.random() < _in_weather(style.shorts, 2 * (1 - cold) ** 1.5 + 0.05)
+    like = top[0].material if rng.random() < 0.12 else None
+    lower = _trousers(waist, style, rng, short=short, tight=tight, like=like)
+    hangs_out = bool((top[0].field[template().points[:, 2] < waist - 0.02] > 0).any())
+    return [lower, cut.over(top[0], [lower] if hangs_out else [], 0.01), *top[1:]]
 
 
 def _in_weather(odds: float, factor: float) -> float:
@@ -88,21 +107,38 @@ def _trousers(waist: float, style: Style, rng: Rng, *, short: bool, tight: bool,
     length += rng.normal(0, 0.03)
     loose = 0.004 if tight else float(rng.choice([0.003, 0.01, 0.02, 0.035, 0.06], p=[0.22, 0.28, 0.22, 0.18, 0.1]))
     # Short ones stand off the thigh; long ones widen down to the shoe.
-    lift = 0.006 + 0.35 * loose + cut.flare(cut.HIP, 0.9 * loose if short else 0.75 * loose)
-    if isinstance(like, Cloth):
-        cloth = like
+    below_waist = np.clip((waist - template().points[:, 2]) / 0.12, 0, 1)
+    lift = 0.006 + 0.35 * loose * below_waist + cut.flare(cut.HIP, 0.9 * loose if short else 0.75 * loose)
+    make = str(rng.choice(["", "belted"], p=[0.6, 0.4]))
+    if isinstance(like, Tailored):
+        cloth = like.cloth
     elif rng.random() < 0.42:
         cloth = _cloth(style, rng, plain=True, colour=draw_denim(rng), faded=rng.uniform(0.05, 0.6))
+        make = "jeans"
     else:
         cloth = _cloth(style, rng, plain=bool(rng.random() < 0.85))
-    return Garment("tights", cut.legs(waist + 0.03, length), _PANTS, lift, cloth, crumple=0.3 * loose + 0.003)
+    leather = (0.12, 0.08, 0.06) if rng.random() < 0.6 else draw_colour(style, rng)
+    made = Tailored(cloth, make, hem=cut.leg_end(length), trim=leather, top=waist + 0.03)
+    return Garment(
+        "tights", cut.legs(waist + 0.03, length), _PANTS, lift, made, 0.3 * loose + 0.003, drape=_drape(loose)
+    )
 
 
 def _skirt(waist: float, style: Style, rng: Rng) -> Garment:
     """Short to long, straight, wide or pleated."""
     hem = float(rng.choice([-0.08, -0.18, -0.32, -0.5, -0.66])) + rng.normal(0, 0.02)
-    lift = 0.01 + _fall(waist, rng)
+    lift = _from_waist(min(waist, 0.26), 0.01 + _fall(waist, rng))
     return Garment("skirt", cut.skirt(min(waist, 0.26), hem), _SKIRT, lift, _cloth(style, rng), crumple=0.012)
+
+
+def _drape(loose: float) -> float:
+    """How far cloth that hangs so loose spans hollows."""
+    return min(1.0, 30 * loose)
+
+
+def _from_waist(top: float, lift: Floats) -> Floats:
+    """A skirt's lift that begins close to the body, so that no gap shows at the waist."""
+    return lift * np.clip((top - template().points[:, 2]) / 0.09, 0.3, 1)
 
 
 def _fall(start: float, rng: Rng) -> Floats:
@@ -113,18 +149,31 @@ def _fall(start: float, rng: Rng) -> Floats:
     return lift
 
 
-def _top(waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under: bool) -> Garment:
+def _top(waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under: bool) -> list[Garment]:
     """Vests, T-shirts, shirts, pullovers, hoodies; tucked in or hanging out; close-fitting under a coat."""
     sleeve = _sleeve(cold, rng)
     cropped = kind == "skirt" or rng.random() < 0.15
     hem = waist + (rng.uniform(-0.02, 0.07) if cropped else -rng.uniform(0.04, 0.2))
-    neck = cut.neckline(str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18])))
+    collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
     loose = 0.0 if under else float(rng.choice([0.0, 0.01, 0.02, 0.035, 0.055], p=[0.2, 0.25, 0.27, 0.18, 0.1]))
     lift = 0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6)
-    return Garment(
-        "tights", cut.torso(hem, sleeve, neck), _UPPER, lift, _cloth(style, rng), crumple=0.45 * loose + 0.004
-    )
+    long_sleeved = sleeve > 1.5 and rng.random() < 0.5
+    make = "shirt" if collar == "collar" else "ribbed" if long_sleeved else "zip" if rng.random() < 0.05 else ""
+    made = Tailored(_cloth(style, rng), make, hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
+    field = cut.torso(hem, sleeve, cut.neckline(collar))
+    top = Garment("tights", field, _UPPER, lift, made, 0.45 * loose + 0.004, drape=_drape(loose))
+    return [top, hood_behind(top, rng)] if make in ("ribbed", "zip") and rng.random() < 0.5 else [top]
+
+
+def _open_shirt(waist: float, style: Style, cold: float, worn: list[Garment], rng: Rng) -> Garment:
+    """A shirt or a cardigan worn open over the rest; it is no coat."""
+    hem, sleeve = waist - rng.uniform(0.06, 0.2), max(0.5, _sleeve(cold, rng))
+    field = cut.open_front(cut.torso(hem, sleeve, cut.neckline("collar")), rng.uniform(0.03, 0.08))
+    made = Tailored(_cloth(style, rng), str(rng.choice(["", "ribbed"])), hem, cut.cuff(sleeve))
+    loose = rng.uniform(0.0, 0.03)
+    lift = 0.024 + 0.4 * loose + cut.flare(0.55, loose) + cut.sleeve_lift(0.5 * loose)
+    return cut.over(Garment("tights", field, _UPPER, lift, made, 0.008, hides=False, drape=0.7), worn, 0.008)
 
 
 def _sleeve(cold: float, rng: Rng) -> float:
@@ -142,42 +191,40 @@ def _dress(waist: float, style: Style, cold: float, rng: Rng) -> list[Garment]:
     sleeve = float(rng.choice([0.0, 0.3, 0.5, 1.3, 2.0], p=odds))
     neck = cut.neckline(str(rng.choice(["round", "vee", "wide", "high"])))
     hem = float(rng.choice([-0.1, -0.22, -0.38, -0.55, -0.68])) + rng.normal(0, 0.02)
-    bodice = cut.torso(waist - 0.04, sleeve, neck)
+    bodice = cut.torso(waist - 0.08, sleeve, neck)
     loose = float(rng.choice([0.0, 0.012, 0.03]))
     upper_lift = 0.01 + 0.4 * loose + cut.flare(0.5, loose * 1.2) + cut.sleeve_lift(loose * 0.6)
-    lift = 0.012 + loose + _fall(waist, rng)
+    lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng))
     return [
-        Garment("tights", bodice, _DRESS, upper_lift, cloth, crumple=0.3 * loose + 0.004),
+        Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose)),
         Garment("skirt", cut.skirt(0.262, hem), _DRESS, lift, cloth, crumple=0.012),
     ]
 
 
-def _coat(waist: float, style: Style, rng: Rng) -> list[Garment]:
-    """Jackets and coats, open or closed, to the hip or to the knee; thin, woollen or padded."""
+def _coat(waist: float, style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
+    """Jackets and coats over what is worn, open or closed, to the hip or to the knee; thin, woollen or padded."""
     padded = rng.random() < 0.25
     cloth = _cloth(style, rng, plain=bool(rng.random() < 0.85), gloss=float(rng.choice([0.02, 0.05, 0.3])))
-    neck = cut.neckline(str(rng.choice(["collar", "high", "vee"])))
-    hem = waist - rng.uniform(0.08, 0.24)
-    field = cut.torso(hem, rng.uniform(1.9, 2.08), neck)
+    collar = str(rng.choice(["collar", "high", "vee"]))
+    hem, sleeve = waist - rng.uniform(0.08, 0.24), rng.uniform(1.9, 2.08)
+    field = cut.torso(hem, sleeve, cut.neckline(collar))
     closed = rng.random() < 0.4
     gap = float(rng.uniform(0.015, 0.09))
     loose = float(rng.uniform(0.0, 0.035)) + (0.02 if padded else 0.0)
     lift = 0.03 + 0.4 * loose + cut.flare(0.55, loose) + cut.sleeve_lift(loose * 0.5)
     front = field if closed else cut.open_front(field, gap)
     crumple = 0.03 if padded else 0.01
-    pieces = [Garment("tights", front, _COAT, lift, cloth, crumple=crumple, hides=closed)]
-    if rng.random() < 0.45:
+    long = rng.random() < 0.45
+    make = "quilted" if padded else "tailored" if collar == "vee" or rng.random() < 0.35 else "zip" if closed else ""
+    made = Tailored(cloth, make, -1.0 if long else hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
+    jacket = cut.over(Garment("tights", front, _COAT, lift, made, crumple, hides=closed, drape=0.8), worn, 0.008)
+    pieces = [jacket]
+    if long:
         tails = cut.skirt(min(hem + 0.08, 0.262), hem - rng.uniform(0.15, 0.55))
         tails = tails if closed else cut.open_front(tails, gap)
-        pieces.append(Garment("skirt", tails, _COAT, 0.036 + cut.flare(0.25, 0.06), cloth, crumple=crumple))
+        made = replace(made, hem=hem - 0.6)
+        skirts = Garment("skirt", tails, _COAT, 0.036 + cut.flare(0.25, 0.06), made, crumple=crumple)
+        pieces.append(cut.over(skirts, worn, 0.01))
+    if rng.random() < 0.2:
+        pieces.append(hood_behind(jacket, rng))
     return pieces
-
-
-def _scarf(style: Style, rng: Rng) -> Garment:
-    """A thick ring about the neck, or a shawl over the shoulders."""
-    shawl = rng.random() < 0.25
-    low = rng.uniform(0.1, 0.2) if shawl else rng.uniform(0.0, 0.05)
-    field = cut.around_neck(low, rng.uniform(0.03, 0.06))
-    return Garment(
-        "skin", field, _SCARF, rng.uniform(0.035, 0.05), _cloth(style, rng, folds=0.7), crumple=0.02, hides=False
-    )

@@ -1,0 +1,81 @@
+"""What is worn besides clothes: scarves with their ends, ties, hoods on the back, watches, gloves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discreet.data.people import garments as cut
+from discreet.data.people.body import template
+from discreet.data.people.colours import draw_colour
+from discreet.data.people.garments import Garment
+from discreet.data.people.materials import Cloth, Colour, Material, Solid
+from discreet.data.people.styles import Style
+
+Rng = np.random.Generator
+Floats = NDArray[np.floating]
+
+_GLOVE, _UPPER, _SCARF, _LEFT_ARM, _RIGHT_ARM = 3, 5, 11, 14, 15
+_METALS: tuple[Colour, ...] = ((0.06, 0.06, 0.07), (0.75, 0.75, 0.76), (0.72, 0.58, 0.3), (0.3, 0.18, 0.1))
+
+
+def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
+    """A thick ring about the neck or a shawl over the shoulders; often ends hang from it, over what is worn."""
+    patterns, odds = ("plain", "plaid", "stripes", "flowers", "knit"), (0.45, 0.22, 0.13, 0.08, 0.12)
+    cloth = Cloth(
+        draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(patterns, p=odds)),
+        scale=float(rng.uniform(18, 50)), folds=0.7, seed=int(rng.integers(100_000)),
+    )  # fmt: skip
+    shawl = rng.random() < 0.25
+    low = rng.uniform(0.1, 0.2) if shawl else rng.uniform(0.0, 0.05)
+    ring = cut.around_neck(low, rng.uniform(0.03, 0.06))
+    pieces = [Garment("skin", ring, _SCARF, rng.uniform(0.035, 0.05), cloth, crumple=0.02, hides=False)]
+    for side in (1, -1) if rng.random() < 0.35 else (int(rng.choice([-1, 1])),):
+        if rng.random() < 0.6:
+            end = cut.strip(side * rng.uniform(0.035, 0.075), rng.uniform(0.03, 0.055), rng.uniform(0.12, 0.45))
+            hanging = Garment("tights", end, _SCARF, 0.02, cloth, crumple=0.012, hides=False, drape=0.8)
+            pieces.append(cut.over(hanging, worn, 0.014))
+    return pieces
+
+
+def draw_tie(style: Style, shirt: Garment, rng: Rng) -> Garment:
+    """A tie on a shirt; there is no part of that name, it counts as the shirt."""
+    pattern = str(rng.choice(["plain", "stripes", "dots"], p=[0.5, 0.3, 0.2]))
+    cloth = Cloth(
+        draw_colour(style, rng), draw_colour(style, rng), pattern, scale=60.0, folds=0.05, gloss=0.15,
+        seed=int(rng.integers(100_000)),
+    )  # fmt: skip
+    height = template().points[:, 2]
+    half = 0.014 + 0.07 * np.clip(0.64 - height, 0, 0.3)
+    return cut.over(Garment("tights", cut.strip(0.0, half, 0.3), _UPPER, 0.016, cloth, hides=False), [shirt], 0.006)
+
+
+def hood_behind(garment: Garment, rng: Rng) -> Garment:
+    """The hood of a garment, lying on the shoulders behind the neck."""
+    body = template()
+    field = np.minimum(cut.around_neck(rng.uniform(0.07, 0.11), 0.05), body.points[:, 1] + rng.uniform(0.05, 0.08))
+    return replace(
+        garment, mesh="skin", field=field.astype(np.float32), lift=rng.uniform(0.04, 0.06), crumple=0.03, hides=False,
+        drape=0.0,
+    )  # fmt: skip
+
+
+def draw_watch(rng: Rng) -> Garment:
+    """A watch or a bracelet; it counts as the arm."""
+    side = int(rng.choice([-1, 1]))
+    start = rng.uniform(1.86, 1.92)
+    material = Solid(_METALS[rng.integers(len(_METALS))], gloss=0.6)
+    label = _LEFT_ARM if side > 0 else _RIGHT_ARM
+    return Garment("skin", cut.wristband(side, start, rng.uniform(0.02, 0.07)), label, 0.004, material, hides=False)
+
+
+def draw_gloves(style: Style, rng: Rng) -> Garment:
+    """Knitted, leather or padded, to the wrist or over it."""
+    thick = float(rng.choice([0.003, 0.006, 0.012], p=[0.4, 0.4, 0.2]))
+    material: Material = Cloth(
+        draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(["plain", "stripes"], p=[0.85, 0.15])),
+        scale=50.0, folds=0.15, gloss=float(rng.choice([0.03, 0.35])), seed=int(rng.integers(100_000)),
+    )  # fmt: skip
+    return Garment("skin", cut.hands() + rng.uniform(0.0, 0.05), _GLOVE, thick, material)
