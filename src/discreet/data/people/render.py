@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
+from discreet.data.people.develop import develop
+from discreet.data.people.development import Development
+from discreet.data.people.lens import circles_of_confusion
 from discreet.data.people.materials import Floor
 from discreet.data.people.mesh import Layer, vertex_normals
 from discreet.data.people.scene import Scene
-from discreet.data.people.styles import Style
 from discreet.errors import DependencyError
 
 Rng = np.random.Generator
@@ -117,7 +118,9 @@ def _cast_pixels(scene: Scene, stage: Stage, columns: Floats, rows: Floats, size
     return stage.cast(origins, directions)
 
 
-def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: int, rng: Rng) -> NDArray[np.uint8]:
+def photograph(
+    scene: Scene, stage: Stage, view: View, development: Development, size_px: int, rng: Rng
+) -> NDArray[np.uint8]:
     """The picture, uint8 [H, W, 3]: shaded, edges smoothed, developed."""
     row, column = np.mgrid[:size_px, :size_px].reshape(2, -1)
     pixels = [np.arange(size_px**2)]
@@ -140,7 +143,20 @@ def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: in
     summed = np.stack([np.bincount(pixel, colours[:, channel], size_px**2) for channel in range(3)], 1)
     linear = (summed / counts[:, None]).reshape(size_px, size_px, 3).astype(np.float32)
     meter = float((scene.light.sun * 0.6 + scene.light.sky * 0.7 + scene.light.fill * 0.6).mean())
-    return _develop(linear / meter, style, rng)
+    depth = _depth(scene, stage, view, size_px)
+    circles = circles_of_confusion(
+        depth, focus_m=scene.focus_m, aperture=scene.aperture, spread=scene.camera.spread, size_px=size_px
+    )
+    return develop(linear / meter, depth, circles, development, rng)
+
+
+def _depth(scene: Scene, stage: Stage, view: View, size_px: int) -> Floats:
+    """Metres along the view to what each pixel shows, infinite where that is nothing, [H, W]."""
+    along = (stage.vertices - scene.camera.position) @ scene.camera.forward
+    hit = np.flatnonzero(view.faces >= 0)
+    depth = np.full(size_px**2, np.inf, np.float32)
+    depth[hit] = (along[stage.faces[view.faces[hit]]] * view.places[hit]).sum(1)
+    return depth.reshape(size_px, size_px)
 
 
 def _edges(stage: Stage, view: View, size_px: int) -> NDArray[np.bool_]:
@@ -213,20 +229,3 @@ def _light(
     half = _unit(light.direction - sight)
     highlight = np.clip((normals * half).sum(1), 0, 1) ** 40 * gloss * shone
     return (albedo * arriving + highlight[:, None] * light.sun * 0.5).astype(np.float32)
-
-
-def _develop(linear: Floats, style: Style, rng: Rng) -> NDArray[np.uint8]:
-    """Exposure, white balance, contrast, saturation, lens and sensor."""
-    balance = 1 + rng.normal(0, 0.05, 3)
-    exposure = np.exp(rng.normal(0.05, 0.25))
-    picture = linear * (balance * exposure).astype(np.float32)
-    picture = (picture * 1.3 / (1 + 0.3 * picture)) ** (1 / 2.2)
-    picture = 0.5 + (picture - 0.5) * rng.uniform(0.85, 1.2)
-    grey = picture.mean(2, keepdims=True)
-    saturation = 0.0 if rng.random() < 0.04 else rng.uniform(0.75, 1.15)
-    picture = np.clip(grey + (picture - grey) * saturation, 0, 1)
-    if rng.random() < 0.4:
-        soft = Image.fromarray((picture * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.9)))
-        picture = np.asarray(soft, np.float32) / 255
-    picture = picture + rng.normal(0, rng.uniform(*style.noise), picture.shape)
-    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
