@@ -87,11 +87,14 @@ def _expose(planes: Floats, how: Development) -> Floats:
 
 def _tone(planes: Floats, how: Development) -> Floats:
     """Light to lightness: a shoulder up to white, dark tones lifted alike whatever white is; then an S curve."""
-    brightest = max(float(np.quantile(planes[:, ::4, ::4].max(0), 0.98)), _LEAST_WHITE)
+    measured = planes[:, ::4, ::4]
+    planes = planes - np.float32(how.levelling * np.quantile(measured.min(0), 0.02))
+    brightest = max(float(np.quantile(measured.max(0), 0.98)), _LEAST_WHITE)
     white = how.headroom * (how.protection * brightest + 1 - how.protection)
     shoulder = white / max(how.lift * white - 1, 0.05)
+    planes = np.maximum(planes, 1e-5)
     held = planes * ((white + shoulder) / white) / (planes + shoulder)
-    shown = np.clip(held, 1e-5, 1) ** np.float32(1 / 2.2)
+    shown = np.minimum(held, 1) ** np.float32(1 / 2.2)
     return shown + how.contrast * shown * (1 - shown) * (2 * shown - 1)
 
 

@@ -37,7 +37,7 @@ class Odds:
     over: float = 0.04
     flat: float = 0.04
     harsh: float = 0.05
-    cast: float = 0.13
+    cast: float = 0.14
     grey: float = 0.065
     toned: float = 0.01
     faded: float = 0.08
@@ -65,6 +65,7 @@ class Development:
         exposure: factor on light. metering: how far the camera evens out bright and dark scenes, 0–1.
         protection: how far white follows the brightest tenth of a picture, so that nothing burns out, 0–1.
         balance: factor on each colour. headroom: how far white lies above that. lift: factor on dark tones.
+        levelling: how far the darkest tones become black, 0–1.
         contrast: of the S curve, -1 to 1; negative flattens. saturation: 1 keeps colours.
         monochrome: weights of the colours in black and white. tone: colour laid over black and white.
         blacks, whites: what black and white become, 0–1. shadows, highlights: colours added there.
@@ -82,6 +83,7 @@ class Development:
     balance: Triple = (1.0, 1.0, 1.0)
     headroom: float = 1.4
     lift: float = 1.2
+    levelling: float = 0.6
     contrast: float = 0.2
     saturation: float = 1.0
     monochrome: Triple | None = None
@@ -147,17 +149,18 @@ def _draw_exposure(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
         stops = -_between(0.9, 2.4, rng)
     elif chance < odds.under + odds.over:
         stops, protection = _between(0.8, 1.8, rng), 0.0
-    contrast = _between(-0.15, 0.5, rng)
+    contrast = _between(-0.1, 0.75, rng)
     chance = rng.random()
     if chance < odds.flat:
         contrast = _between(-0.7, -0.3, rng)
     elif chance < odds.flat + odds.harsh:
-        contrast = _between(0.65, 0.95, rng)
+        contrast = _between(0.75, 0.95, rng)
     return {
         "exposure": 2.0**stops,
         "metering": _between(0.35, 0.85, rng),
         "protection": protection,
-        "headroom": _between(1.2, 1.9, rng),
+        "headroom": _between(1.15, 1.7, rng),
+        "levelling": _between(0.2, 1.0, rng),
         "lift": _between(1.0, 1.45, rng),
         "contrast": contrast,
     }
@@ -166,13 +169,13 @@ def _draw_exposure(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
 def _draw_colours(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
     """White balance and look."""
     strong = _happens(odds.cast, rng)
-    warmth, green = rng.normal(0, (0.17, 0.06) if strong else (0.045, 0.018))
+    warmth, green = rng.normal(0, (0.2, 0.06) if strong else (0.045, 0.018))
     if low_light:
         warmth += _between(-0.05, 0.2, rng)
     balance = np.exp([warmth, green, -warmth])
     colours: dict[str, Any] = {
         "balance": _triple(balance / (balance @ (0.3, 0.59, 0.11))),
-        "saturation": _between(0.8, 1.15, rng),
+        "saturation": _between(0.7, 1.05, rng),
     }
     chance = rng.random()
     bounds = np.cumsum([odds.grey, odds.toned, odds.faded, odds.vivid])
@@ -184,7 +187,7 @@ def _draw_colours(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
     elif chance < bounds[2]:
         colours |= _draw_fading(rng)
     elif chance < bounds[3]:
-        colours["saturation"] = _between(1.25, 1.7, rng)
+        colours["saturation"] = _between(1.15, 1.5, rng)
     return colours
 
 
