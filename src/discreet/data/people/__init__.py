@@ -2,7 +2,7 @@
 
 Rooms, from the ground up: noise, mesh, body, postures, pose, materials, expression, face; garments, identity,
 styles; wardrobe, hair, furniture, person; composition, camera, lights; textures, pictures, boards, places; scene;
-render, masking; generate; data_set.
+lens, development, develop, render, masking; generate; workers, data_set.
 """
 
 from discreet.data.people.data_set import generate_people
