@@ -110,6 +110,12 @@ def test_odds_of_nothing_leave_a_plain_picture() -> None:
         assert (how.sharpening, how.shrink, how.first_quality, how.blacks) == (0, 1, 0, 0)
 
 
+def test_haze_is_out_of_doors(drawn: list[Development]) -> None:
+    rng = np.random.default_rng(3)
+    assert 0.02 < np.mean([how.haze > 0 for how in drawn]) < 0.07
+    assert not any(draw_development(find_style("store"), False, rng).haze for _ in range(300))
+
+
 def test_light_that_is_dim_makes_more_noise() -> None:
     style, rng = find_style("street"), np.random.default_rng(2)
     dim, bright = (np.mean([draw_development(style, how, rng).noise for _ in range(600)]) for how in (True, False))
