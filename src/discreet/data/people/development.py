@@ -16,6 +16,7 @@ Rng = np.random.Generator
 Triple = tuple[float, float, float]
 
 _NONE = (0.0, 0.0, 0.0)
+_OUT_OF_DOORS = ("street", "houses", "wall", "park", "beach", "field")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Odds:
         cast: under light of a colour that the camera did not balance.
         grey: black and white. toned: brown or blue monochrome. faded, vivid: as from an app.
         low_light: noisy and dim, times how rough a style is; thrice that where the light is dim.
-        haze: far things pale. veil: stray light. soft: a lens or a focus a little off.
+        haze: far things pale, in a style that is all out of doors. veil: stray light.
+        soft: a lens or a focus a little off.
         shaken: moved while the shutter was open. fringed: colours apart in the corners. vignette: dark corners.
         smoothed: noise, and texture with it, taken out as phones do. sharpened, halos: edges overdone.
         shrunk: made smaller and enlarged again. thumbnail: of those, from very small. twice: compressed twice.
@@ -120,7 +122,7 @@ def draw_development(style: Style, dim: bool, rng: Rng, odds: Odds | None = None
     return Development(
         **_draw_exposure(odds, low_light, rng),
         **_draw_colours(odds, low_light, rng),
-        **_draw_air_and_lens(odds, roughness, low_light, rng),
+        **_draw_air_and_lens(style, odds, low_light, rng),
         **_draw_sensor(style, odds, low_light, rng),
         **_draw_files(odds, rng),
     )
@@ -203,10 +205,11 @@ def _draw_fading(rng: Rng) -> dict[str, Any]:
     }
 
 
-def _draw_air_and_lens(odds: Odds, roughness: float, low_light: bool, rng: Rng) -> dict[str, Any]:
+def _draw_air_and_lens(style: Style, odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
     """What lies between the people and the sensor."""
     drawn: dict[str, Any] = {}
-    if _happens(odds.haze * roughness, rng):
+    outside = sum(style.places.get(place, 0.0) for place in _OUT_OF_DOORS) / sum(style.places.values())
+    if _happens(odds.haze * outside, rng):
         drawn["haze"] = _between(0.012, 0.06, rng)
         drawn["haze_colour"] = _triple(_between(0.35, 0.8, rng) * np.array([0.96, 1.0, 1.05]))
     if _happens(odds.veil, rng):

@@ -62,13 +62,22 @@ def _spread_out(planes: Floats, weights_HW: Floats, width: float) -> tuple[Float
     height, side = weights_HW.shape
     step = max(1, round(width / 2.5))
     stack = np.concatenate([planes * weights_HW, weights_HW[None]])
-    stack = np.pad(stack, ((0, 0), (0, -height % step), (0, -side % step)), "edge")
-    rows, columns = stack.shape[1] // step, stack.shape[2] // step
-    stack = stack.reshape(-1, rows, step, columns, step).mean((2, 4), dtype=np.float32)
+    if step > 1:
+        stack = _reduced(stack, step)
     stack = convolve(stack, _disc(width / step))
     if step > 1:
-        stack = resize(stack, columns * step, rows * step)[:, :height, :side]
+        stack = resize(stack, stack.shape[2] * step, stack.shape[1] * step)[:, :height, :side]
     return stack[:-1], stack[-1]
+
+
+def _reduced(planes: Floats, step: int) -> Floats:
+    """Means of squares of pixels; the last ones are filled up with the edge."""
+    number, height, width = planes.shape
+    planes = np.pad(planes, ((0, 0), (0, -height % step), (0, -width % step)), "edge")
+    rows, columns = planes.shape[1] // step, planes.shape[2] // step
+    planes = planes.reshape(number, rows, step, -1).sum(2)
+    sums = sum(planes[:, :, first::step] for first in range(1, step)) + planes[:, :, ::step]
+    return sums.reshape(number, rows, columns) / np.float32(step**2)
 
 
 def _disc(width: float) -> Floats:
@@ -83,9 +92,10 @@ def convolve(planes: Floats, kernel: Floats) -> Floats:
     rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = np.pad(planes, ((0, 0), (rows, rows), (columns, columns)), "edge")
     _, height, width = planes.shape
-    total = np.zeros_like(planes)
+    total, part = np.zeros_like(planes), np.empty_like(planes)
     for row, column in zip(*np.nonzero(kernel), strict=True):
-        total += padded[:, row : row + height, column : column + width] * np.float32(kernel[row, column])
+        moved = padded[:, row : row + height, column : column + width]
+        total += np.multiply(moved, np.float32(kernel[row, column]), out=part)
     return total
 
 
