@@ -3,11 +3,8 @@
 import csv
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +15,7 @@ from discreet.data.people import data_set, generate_people, render_picture
 from discreet.data.people.develop import encode_jpeg
 from discreet.errors import ConfigurationError, DataError
 
-COUNT, MANY, SIZE = 4, 16, 64
+COUNT, SIZE = 4, 64
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -141,46 +138,6 @@ def test_a_file_size_limit_leaves_no_half_file(tmp_path: Path) -> None:
     for name in _files(tmp_path):
         assert not name.endswith(".partial")
     assert not list(tmp_path.glob("images/*"))
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("people") / "many"
-    generate_people(out, style="studio", count=MANY, size_px=SIZE, seed=9)
-    return out
-
-
-def children_of(parent: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_two_workers_stopped_leave_nobody_behind_and_go_on(how: signal.Signals, many: Path, tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    words = ["people", "--style", "studio", "--count", MANY, "--size", SIZE, "--seed", 9, "--face-masks", 0]
-    command = [sys.executable, "-m", "discreet", *map(str, words), "--out", str(out), "--workers", "2"]
-    begun = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not list(out.glob("images/*.jpg")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    workers = children_of(begun.pid)
-    if how == signal.SIGINT:
-        os.killpg(begun.pid, how)  # as a terminal does
-    else:
-        begun.kill()
-    _, said = begun.communicate(timeout=60)
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert not (out / "labels.json").exists()
-    if how == signal.SIGINT:
-        assert begun.returncode == 1
-        assert "the same command with --resume goes on" in said
-        assert "Traceback" not in said
-    subprocess.run([*command, "--resume"], check=True, capture_output=True)
-    assert _files(out) == _files(many)
 
 
 def test_several_styles_take_turns_and_share_nobody(tmp_path: Path) -> None:
