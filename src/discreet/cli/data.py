@@ -57,4 +57,6 @@ def _stats(spec: str, output: Output) -> int:
     rows = [(name, f"{pixels:,}", f"{pixels / total:.2%}") for name, pixels in stats.pixels.items()]
     output.table(f"{spec}: {stats.num_samples} pictures", ("part", "pixels", "share"), rows)
     output.line(f"ignored: {stats.ignored:,} pixels")
+    for line in stats.lost:
+        output.line(f"in these labels, {line}")
     return 0

@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="side in pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--style", default="street", help="street, studio, store or home")
+    parser.add_argument(
+        "--style",
+        action="append",
+        metavar="NAMES",
+        help="street (unless told otherwise), studio, store or home; several take turns: street,home",
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--face-masks", type=float, default=0.33, metavar="SHARE", help="pictures with masked faces")
     parser.add_argument("--resume", action="store_true", help="render what is missing of the set in DIR")
@@ -48,7 +53,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         with output.progress("people", arguments.count) as advance:
             generate_people(
                 out,
-                style=arguments.style,
+                style=",".join(arguments.style or ["street"]),
                 count=arguments.count,
                 size_px=arguments.size,
                 seed=arguments.seed,
@@ -58,7 +63,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
                 progress=advance,
             )
     except KeyboardInterrupt:
-        output.error(f"stopped; the same command with --resume goes on in {out}")
+        output.error(f"stopped; what is finished stays in {out}, and the same command with --resume goes on")
         return 1
     seconds = round(time.monotonic() - started, 2)
     output.result({"count": arguments.count, "seconds": seconds, "labels": list(CIHP.names)})

@@ -55,14 +55,16 @@ class DataStats:
         num_samples: pictures.
         pixels: by part name.
         ignored: pixels without a label.
+        lost: what the SPEC's ?labels= made of parts that its label set has not, a line each. *Public*
     """
 
     num_samples: int
     pixels: dict[str, int]
     ignored: int
+    lost: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """num_samples, pixels{part}, ignored."""
+        """num_samples, pixels{part}, ignored, lost[]."""
         return asdict(self)
 
 
@@ -103,4 +105,5 @@ def data_stats(spec: str, *, begin: Begin = _silent) -> DataStats:
         counts += np.bincount(source[index].parts.ravel(), minlength=256)
         advance()
     pixels = {name: int(counts[part]) for part, name in enumerate(source.label_set.names)}
-    return DataStats(len(source), pixels, int(counts[IGNORED]))
+    lost = source.translation.losses() if source.translation else ()
+    return DataStats(len(source), pixels, int(counts[IGNORED]), lost)

@@ -51,11 +51,20 @@ def test_stats_count_pixels(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "100.00%" in capsys.readouterr().out
 
 
+def test_stats_in_other_labels_say_what_is_lost(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "stats", f"folder:{folder}?labels=pascal", "--json"]) == 0
+    stats = json.loads(capsys.readouterr().out)
+    assert "UpperClothes becomes Torso" in stats["lost"]
+    assert stats["pixels"]["Torso"] == 96
+    assert main(["data", "stats", f"folder:{folder}?labels=pascal"]) == 0
+    assert "UpperClothes becomes Torso" in capsys.readouterr().out
+
+
 def test_another_spec_is_one_line_of_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "check", "mhp:somewhere"]) == 1
+    assert main(["data", "check", "wide:somewhere"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "comes in a later version" in captured.err
+    assert "unknown kind 'wide'; known are cihp" in captured.err
     with pytest.raises(SystemExit) as caught:
         main(["data", "sell", "folder:x"])
     assert caught.value.code == 2

@@ -2,7 +2,7 @@
 
 Rooms, from the ground up: noise, mesh, body, postures, pose, materials, expression, face; garments, identity,
 styles; wardrobe, hair, furniture, person; composition, camera, lights; textures, pictures, boards, places; scene;
-numpy_caster, casting, stage, shading, develop, render, masking; generate; data_set.
+numpy_caster, casting, stage, shading, lens, development, develop, render, masking; generate; workers, data_set.
 """
 
 from discreet.data.people.data_set import generate_people

@@ -5,13 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import multiprocessing
 import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,20 +16,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from discreet.data.people.casting import choose_caster
+from discreet.data.people.develop import encode_jpeg
 from discreet.data.people.generate import check_options, check_share, main_subject, render_picture
-from discreet.data.people.styles import find_style
+from discreet.data.people.styles import Style, find_style
+from discreet.data.people.workers import work_off
 from discreet.errors import ConfigurationError, DataError
 from discreet.labels import CIHP
 
 # To be raised whenever the same options give other pictures.
-GENERATOR_VERSION = 5
-_JPEG_QUALITY = 90
+GENERATOR_VERSION = 7
 _FOLDERS = ("images", "parts", "persons")
 
 
 @dataclass(frozen=True)
 class Options:
-    """All that decides what the pictures of a set are; `people.json` holds it. *Public*"""
+    """All that decides what the pictures of a set are; `people.json` holds it. *Public*
+
+    `style` is one name or several with commas between.
+    """
 
     style: str
     count: int
@@ -61,7 +61,7 @@ def generate_people(
 
     Args:
         out: folder, made where it is missing.
-        style: one of STYLES.
+        style: one of STYLES, or several with commas between, which take turns picture by picture.
         count: number of pictures, at least 1.
         size_px: side, 64 to 1024.
         seed: 0 or more.
@@ -73,26 +73,51 @@ def generate_people(
 
     Raises:
         ConfigurationError: an option is out of range, or the set was begun with another.
+        DataError: a file cannot be written, or a worker was killed; what is finished stays.
         DependencyError: the caster is "embree", and embreex is not installed.
     """
-    find_style(style)
+    style = ",".join(member.name for member in _find_styles(style))
     check_options(size_px=size_px, seed=seed, count=count, workers=workers)
     check_share(face_masks)
     options = Options(style, count, size_px, seed, float(face_masks), choose_caster(caster))
     if resume:
         _check_begun(out, options)
-    for folder in _FOLDERS:
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    _write(out / "people.json", json.dumps(asdict(options), indent=2).encode())
-    jobs = [(out, options, index) for index in range(count)]
-    missing = [job for job in jobs if not (resume and _is_there(out, job[2]))]
+    _begin(out, options)
+    missing = [index for index in range(count) if not (resume and _is_there(out, index))]
     if progress is not None and len(missing) < count:
         progress(count - len(missing))
-    for _ in _run(missing, min(workers, max(len(missing), 1))):
-        if progress is not None:
-            progress(1)
+    jobs = ((out, options, index) for index in missing)
+    with closing(work_off(_render_to_files, jobs, min(workers, max(len(missing), 1)))) as finished:
+        for _ in finished:
+            if progress is not None:
+                progress(1)
     _write(out / "subjects.csv", _subject_table(options))
     _write(out / "labels.json", json.dumps(CIHP.name).encode())
+
+
+def _find_styles(names: str) -> list[Style]:
+    """The styles named, in that order."""
+    styles = [find_style(name.strip()) for name in names.split(",")]
+    if len({style.name for style in styles}) < len(styles):
+        raise ConfigurationError(f"style {names!r} names one twice; name each once: they are mixed evenly")
+    return styles
+
+
+def _place_in_style(style: str, index: int) -> tuple[str, int]:
+    """Which style picture `index` of a set is of, and which of that style's pictures it is."""
+    names = style.split(",")
+    return names[index % len(names)], index // len(names)
+
+
+def _begin(out: Path, options: Options) -> None:
+    """`people.json` first: whatever else is there, the set can be taken up again."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "people.json", json.dumps(asdict(options), indent=2).encode())
+        for folder in _FOLDERS:
+            (out / folder).mkdir(exist_ok=True)
+    except OSError as problem:
+        raise _not_written(out, problem) from None
 
 
 def _check_begun(out: Path, options: Options) -> None:
@@ -128,53 +153,26 @@ def _subject_table(options: Options) -> bytes:
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("name", "subject"))
-    style = find_style(options.style)
     for index in range(options.count):
-        rows.writerow((f"{index:05d}", main_subject(style, options.seed, index).name))
+        style, place = _place_in_style(options.style, index)
+        rows.writerow((f"{index:05d}", main_subject(find_style(style), options.seed, place).name))
     return table.getvalue().encode()
 
 
-Job = tuple[Path, Options, int]
-
-
-def _run(jobs: list[Job], workers: int) -> Iterator[None]:
-    """Do all jobs; one result for each that is done."""
-    if workers == 1:
-        yield from map(_render_to_files, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(os.getpid(),))
-    try:
-        yield from pool.map(_render_to_files, jobs, chunksize=4 if len(jobs) >= 64 else 1)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it: a killed one cannot say goodbye."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _render_to_files(job: Job) -> None:
+def _render_to_files(job: tuple[Path, Options, int]) -> None:
     """Render one picture and write its three files."""
     out, options, index = job
-    picture = render_picture(options.style, options.seed, index, options.size_px, options.face_masks, options.caster)
+    style, place = _place_in_style(options.style, index)
+    picture = render_picture(style, options.seed, place, options.size_px, options.face_masks, options.caster)
     image, parts, persons = _places(out, index)
-    _write(parts, _encode(picture.parts, "PNG"))
-    _write(persons, _encode(picture.persons, "PNG"))
-    _write(image, _encode(picture.image, "JPEG", quality=_JPEG_QUALITY))
+    _write(parts, _encode_png(picture.parts))
+    _write(persons, _encode_png(picture.persons))
+    _write(image, encode_jpeg(picture.image, picture.quality))
 
 
-def _encode(pixels: NDArray[np.uint8], file_format: str, **options: int) -> bytes:
+def _encode_png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, file_format, **options)
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -185,7 +183,11 @@ def _write(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-        raise DataError(f"{path} cannot be written ({reason}); make room there, then go on with --resume") from None
+        raise _not_written(path, problem) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _not_written(path: Path, problem: OSError) -> DataError:
+    reason = problem.strerror or str(problem)
+    return DataError(f"cannot write {path}: {reason}; make room or mend that, then go on with --resume")

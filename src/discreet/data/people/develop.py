@@ -1,8 +1,6 @@
-"""What a lens, a sensor, an editor and the web do to a picture. Labels know nothing of it.
+"""From light to a picture as cameras, phones and the web leave it: lens, exposure, tone, look, noise, files.
 
-Most pictures come out ordinary; a tail is dark, pale, grey, tinted, blurred or badly compressed, as photographs are.
-
-Pictures are float32 [H, W, 3], 0–1 once they are exposed.
+Shapes: H = W = size_px; planes are float32 [3, H, W], linear first, then as displayed, 0–1.
 """
 
 from __future__ import annotations
@@ -13,122 +11,160 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from discreet.data.people.scene import Scene
-from discreet.data.people.styles import Style
+from discreet.data.people import lens
+from discreet.data.people.development import Development
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
+Pixels = NDArray[np.uint8]
 
-_GREY, _TINTED, _FADED, _VIGNETTE, _MOVED, _SHARPENED, _COMPRESSED, _SHRUNK = 0.06, 0.06, 0.1, 0.3, 0.08, 0.25, 0.6, 0.2
-_LARGEST_BLUR = 0.014  # of the picture's side
-_BLUR_STEPS = 3
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_MID_GREY = 0.18
+_LEAST_WHITE = 0.55
+_BACKDROP_M = 40.0
 
 
-def develop(linear: Floats, distance_HW: Floats, scene: Scene, style: Style, rng: Rng) -> NDArray[np.uint8]:
-    """A photograph, uint8 [H, W, 3].
+def develop(linear_HW3: Floats, depth_HW: Floats, circles_HW: Floats, how: Development, rng: Rng) -> Pixels:
+    """The picture, uint8 [H, W, 3].
 
     Args:
-        linear: light that arrived, 1 a well lit white.
-        distance_HW: metres to what each pixel shows; infinite for the backdrop.
-        scene: focus and aperture.
-        style: noise of the sensor.
-        rng: the picture's own.
+        linear_HW3: light, of which about 0.18 is to become mid grey.
+        depth_HW: metres along the view, infinite where nothing is.
+        circles_HW: how wide each point is out of focus, pixels; see lens.circles_of_confusion.
+        rng: of this picture; for its noise.
     """
-    picture = _expose(_blur_by_depth(linear, distance_HW, scene), rng)
-    picture = _grade(picture, rng)
-    if rng.random() < _MOVED:
-        picture = _move(picture, rng)
-    picture = _add_noise(picture, style, rng)
-    if rng.random() < _SHARPENED:
-        picture = picture + rng.uniform(0.3, 1.2) * (picture - _box_blur(picture, 1))
-    finished = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return _send(finished, rng) if rng.random() < _COMPRESSED else finished
+    planes = np.ascontiguousarray(linear_HW3.transpose(2, 0, 1), np.float32)
+    planes = _through_lens(_through_air(planes, depth_HW, how), circles_HW, how)
+    planes = _expose(planes, how)
+    planes = _smooth(_add_noise(_tone(planes, how), how, rng), how)
+    planes = _grade(_sharpen(planes, how), how)
+    image = (np.clip(planes, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+    return _send(np.ascontiguousarray(image), how)
 
 
-def _box_blur(picture: Floats, radius_px: int) -> Floats:
-    """Means over squares, edges repeated."""
-    width = 2 * radius_px + 1
-    for axis in (0, 1):
-        padding = [(0, 0)] * picture.ndim
-        padding[axis] = (radius_px + 1, radius_px)
-        sums = np.cumsum(np.pad(picture, padding, mode="edge"), axis=axis, dtype=np.float64)
-        size = picture.shape[axis]
-        late, early = (np.take(sums, range(start, start + size), axis) for start in (width, 0))
-        picture = ((late - early) / width).astype(np.float32)
-    return picture
+def encode_jpeg(image: Pixels, quality: int) -> bytes:
+    """A JPEG file of an image, uint8 [H, W, 3]."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
-def _blur_by_depth(linear: Floats, distance_HW: Floats, scene: Scene) -> Floats:
-    """What is out of focus is spread out; the sharp lends it no colour."""
-    if scene.aperture <= 0:
-        return linear
-    side = len(linear)
-    spread = scene.aperture * np.abs(1 / scene.focus_m - 1 / distance_HW) / (2 * scene.camera.spread)
-    spread_px = np.minimum(spread, _LARGEST_BLUR) * side
-    blurred = linear
-    for radius in sorted(
-        {max(1, round(_LARGEST_BLUR * side * step / _BLUR_STEPS)) for step in range(1, _BLUR_STEPS + 1)}
-    ):
-        lends = np.clip(spread_px / radius, 0.02, 1).astype(np.float32)[..., None]
-        # Twice a box is nearly round.
-        pools = [_box_blur(_box_blur(values, radius), radius) for values in (linear * lends, lends)]
-        share = np.clip(2 * spread_px / radius - 1, 0, 1).astype(np.float32)[..., None]
-        blurred = blurred * (1 - share) + share * pools[0] / pools[1]
-    return blurred
+def _through_air(planes: Floats, depth_HW: Floats, how: Development) -> Floats:
+    if how.haze:
+        clear = np.exp(-how.haze * np.minimum(depth_HW, _BACKDROP_M)).astype(np.float32)
+        planes = planes * clear + np.array(how.haze_colour, np.float32)[:, None, None] * (1 - clear)
+    return planes
 
 
-def _expose(linear: Floats, rng: Rng) -> Floats:
-    """Exposure, white balance, and a curve that keeps what is bright from burning out."""
-    balance = 1 + rng.normal(0, 0.05, 3)
-    exposure = np.exp(rng.normal(-0.02, 0.28))
-    picture = linear * (balance * exposure).astype(np.float32)
-    shoulder = rng.uniform(0.25, 0.7)
-    return np.maximum(picture * (1 + shoulder) / (1 + shoulder * picture), 0) ** np.float32(1 / rng.uniform(1.9, 2.5))
+def _through_lens(planes: Floats, circles_HW: Floats, how: Development) -> Floats:
+    if np.abs(circles_HW).max() > 1:
+        planes = lens.defocus(planes, circles_HW)
+    if how.shaken_px:
+        planes = lens.shake(planes, how.shaken_px, how.shaken_angle)
+    if how.soft_px:
+        planes = lens.soften(planes, how.soft_px)
+    if how.fringe_px:
+        planes = lens.fringe(planes, how.fringe_px)
+    if how.veil:
+        planes = planes * (1 - how.veil) + how.veil * planes.mean((1, 2), keepdims=True)
+    if how.vignette:
+        planes = lens.darken_corners(planes, how.vignette)
+    return planes.astype(np.float32)
 
 
-def _grade(picture: Floats, rng: Rng) -> Floats:
-    """Contrast, colour, fading, a dark rim."""
-    picture = 0.5 + (picture - 0.5) * np.float32(rng.uniform(0.8, 1.2))
-    grey = picture.mean(2, keepdims=True)
-    saturation = 0.0 if rng.random() < _GREY else rng.uniform(0.55, 1.15)
-    picture = grey + (picture - grey) * np.float32(saturation)
-    if rng.random() < _TINTED:
-        picture = picture * rng.uniform(0.75, 1.15, 3).astype(np.float32)
-    if rng.random() < _FADED:
-        lowest = rng.uniform(0.03, 0.2)
-        picture = lowest + picture * np.float32(1 - lowest)
-    if rng.random() < _VIGNETTE:
-        away = np.linspace(-1, 1, len(picture), dtype=np.float32) ** 2
-        picture = picture * (1 - np.float32(rng.uniform(0.05, 0.3)) * (away[:, None] + away)[..., None] / 2)
-    return np.clip(picture, 0, 1).astype(np.float32)
+def _luma(planes: Floats) -> Floats:
+    return _LUMA[0] * planes[0] + _LUMA[1] * planes[1] + _LUMA[2] * planes[2]
 
 
-def _move(picture: Floats, rng: Rng) -> Floats:
-    """A camera that was not held still."""
-    length = rng.uniform(0.004, 0.016) * len(picture)
-    angle = rng.uniform(0, np.pi)
-    places = np.linspace(-length / 2, length / 2, 5)
-    shifts = [(round(place * np.sin(angle)), round(place * np.cos(angle))) for place in places]
-    return np.stack([np.roll(picture, shift, (0, 1)) for shift in shifts]).mean(0)
+def _expose(planes: Floats, how: Development) -> Floats:
+    """Light, balanced and measured as cameras measure it."""
+    planes = planes * np.array(how.balance, np.float32)[:, None, None]
+    measured = _luma(planes[:, ::4, ::4])
+    average = float(np.exp(np.log(np.maximum(measured, 1e-3)).mean()))
+    gain = how.exposure * float(np.clip((_MID_GREY / average) ** how.metering, 0.5, 2.0))
+    return planes * np.float32(gain)
 
 
-def _add_noise(picture: Floats, style: Style, rng: Rng) -> Floats:
-    """Grain in brightness, coarser blotches in colour, more of both in the dark."""
-    low, high = style.noise
-    # Most pictures have little of it.
-    strength = (low + (high - low) * rng.random() ** 3) * (1.3 - 0.6 * picture.mean(2, keepdims=True))
-    grain = rng.normal(size=(*picture.shape[:2], 1)).astype(np.float32)
-    blotches = _box_blur(rng.normal(size=picture.shape).astype(np.float32), 1) * 2
-    noisy = picture + strength.astype(np.float32) * (grain + np.float32(rng.uniform(0, 0.8)) * blotches)
-    return _box_blur(noisy, 1) * 0.6 + noisy * 0.4 if rng.random() < 0.2 else noisy  # as phones smooth it away
+def _tone(planes: Floats, how: Development) -> Floats:
+    """Light to lightness: a shoulder up to white, dark tones lifted alike whatever white is; then an S curve."""
+    measured = planes[:, ::4, ::4]
+    planes = planes - np.float32(how.levelling * np.quantile(measured.min(0), 0.02))
+    brightest = max(float(np.quantile(measured.max(0), 0.98)), _LEAST_WHITE)
+    white = how.headroom * (how.protection * brightest + 1 - how.protection)
+    shoulder = white / max(how.lift * white - 1, 0.05)
+    planes = np.maximum(planes, 1e-5)
+    held = planes * ((white + shoulder) / white) / (planes + shoulder)
+    shown = np.minimum(held, 1) ** np.float32(1 / 2.2)
+    return shown + how.contrast * shown * (1 - shown) * (2 * shown - 1)
 
 
-def _send(finished: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
-    """Through the web: sometimes made smaller and larger again, always compressed."""
-    picture = Image.fromarray(finished)
-    if rng.random() < _SHRUNK:
-        side = round(picture.width * rng.uniform(0.4, 0.9))
-        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
-    packed = io.BytesIO()
-    picture.save(packed, "JPEG", quality=int(rng.integers(30, 95)))
-    return np.array(Image.open(packed).resize(finished.shape[:2], Image.Resampling.BICUBIC))
+def _add_noise(planes: Floats, how: Development, rng: Rng) -> Floats:
+    """Noise of lightness in every pixel, strongest in the dark; that of colour in blotches."""
+    _, height, width = planes.shape
+    uneven = 1.3 - 0.9 * _luma(planes)
+    grain = rng.standard_normal((height, width), np.float32) * np.float32(how.noise)
+    blotches = rng.standard_normal((2, (height + 1) // 2, (width + 1) // 2), np.float32) * np.float32(how.colour_noise)
+    red, blue = lens.resize(blotches, width, height) * 1.5
+    green = -(_LUMA[0] * red + _LUMA[2] * blue) / _LUMA[1]
+    return planes + uneven * (grain + np.stack([red, green, blue]))
+
+
+def _smooth(planes: Floats, how: Development) -> Floats:
+    """Phones: colours blurred, faint detail wiped away with the noise, strong detail kept."""
+    if not how.smoothing:
+        return planes
+    _, height, width = planes.shape
+    lightness = _luma(planes)
+    colour = planes - lightness
+    even = lens.resize(lens.resize(colour, max(width // 3, 1), max(height // 3, 1)), width, height)
+    base = lens.soften(lightness[None], 1.3)[0]
+    detail = lightness - base
+    faint = 2.2 * how.noise * how.smoothing + 0.004
+    detail *= detail**2 / (detail**2 + faint**2) * how.smoothing + (1 - how.smoothing)
+    return base + detail + colour + (even - colour) * how.smoothing
+
+
+def _sharpen(planes: Floats, how: Development) -> Floats:
+    if not how.sharpening:
+        return planes
+    lightness = _luma(planes)
+    return planes + how.sharpening * (lightness - lens.soften(lightness[None], how.sharpening_px)[0])
+
+
+def _grade(planes: Floats, how: Development) -> Floats:
+    """Colour, or black and white; then the look."""
+    planes = np.clip(planes, 0, 1)
+    if how.monochrome is not None:
+        weights = np.array(how.monochrome, np.float32)
+        grey = np.tensordot(weights, planes, 1)
+        planes = np.stack([grey + tone * 4 * grey * (1 - grey) for tone in how.tone])
+    else:
+        lightness = _luma(planes)
+        planes = lightness + (planes - lightness) * how.saturation
+    if any(how.shadows):
+        lightness = _luma(planes)
+        tints = np.array([how.shadows, how.highlights], np.float32)[:, :, None, None]
+        planes = planes + tints[0] * (1 - lightness) ** 2 + tints[1] * lightness**2
+    return how.blacks + (how.whites - how.blacks) * planes
+
+
+def _send(image: Pixels, how: Development) -> Pixels:
+    """Made smaller, saved, enlarged and saved again."""
+    height, width = image.shape[:2]
+    if how.shrink < 1:
+        down, up = (Image.Resampling(number) for number in how.shrink_filters)
+        small = (max(8, round(width * how.shrink)), max(8, round(height * how.shrink)))
+        shrunk = np.asarray(Image.fromarray(image).resize(small, down))
+        if how.first_quality:
+            shrunk = _saved(shrunk, how.first_quality)
+        image = np.asarray(Image.fromarray(shrunk).resize((width, height), up))
+    elif how.first_quality:
+        down, across = how.grid
+        padded = np.pad(image, ((down, 0), (across, 0), (0, 0)), "edge")
+        image = _saved(padded, how.first_quality)[down:, across:]
+    return _saved(image, how.quality)
+
+
+def _saved(image: Pixels, quality: int) -> Pixels:
+    """An image as it is after a JPEG file."""
+    return np.asarray(Image.open(io.BytesIO(encode_jpeg(np.ascontiguousarray(image), quality)))).copy()

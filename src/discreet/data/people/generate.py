@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.casting import choose_caster
+from discreet.data.people.development import draw_development
 from discreet.data.people.identity import Identity, draw_identity
 from discreet.data.people.masking import mask_as_served
 from discreet.data.people.render import photograph
@@ -24,7 +25,9 @@ PICTURES_A_SUBJECT = 4
 _SUBJECTS_A_BLOCK = 4
 _LEAST_AREA = 0.03
 _ATTEMPTS = 20
-_FOR_PICTURE, _FOR_SUBJECT, _FOR_PASSER_BY, _FOR_ORDER, _FOR_MASK = range(5)
+_MASKED_QUALITY = 95
+_DIM = 0.42
+_FOR_PICTURE, _FOR_SUBJECT, _FOR_PASSER_BY, _FOR_ORDER, _FOR_MASK, _FOR_DEVELOPMENT = range(6)
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,15 @@ class RenderedPicture:
             positive exactly where parts are.
         subjects: the identity of each person in order of person id. The first is the main person,
             and the largest; only main persons recur in other pictures.
+        quality: of the JPEG that image was, and is to be again; 95 where faces are covered, since a service
+            covers them in what it has decoded.
     """
 
     image: NDArray[np.uint8]
     parts: NDArray[np.uint8]
     persons: NDArray[np.uint8]
     subjects: tuple[str, ...]
+    quality: int
 
 
 def render_picture(
@@ -75,17 +81,19 @@ def render_picture(
     else:
         raise RuntimeError(f"no view of the main person of picture {index} in {_ATTEMPTS} attempts")
     scene, stage, view = framed
-    image = photograph(scene, stage, view, world, size_px, rng)
+    # Generators of their own: how a picture is developed, or masked, changes nothing else in it.
+    develop_rng = np.random.default_rng([seed, world.number, _FOR_DEVELOPMENT, index])
+    development = draw_development(world, _is_dim(scene), develop_rng)
+    image, quality = photograph(scene, stage, view, development, size_px, rng), development.quality
     shown = np.unique(view.persons[view.persons > 0])
     renumbered = np.zeros(256, np.uint8)
     renumbered[shown] = np.arange(1, len(shown) + 1)
     subjects = tuple(scene.persons[number - 1].subject for number in shown)
     persons = renumbered[view.persons]
-    # A generator of its own: whether a picture is masked changes nothing else, in it or in others.
     mask_rng = np.random.default_rng([seed, world.number, _FOR_MASK, index])
     if mask_rng.random() < face_masks:
-        image = mask_as_served(image, view.parts, persons, mask_rng)
-    return RenderedPicture(image, view.parts, persons, subjects)
+        image, quality = mask_as_served(image, view.parts, persons, mask_rng), _MASKED_QUALITY
+    return RenderedPicture(image, view.parts, persons, subjects, quality)
 
 
 def _compose(style: Style, seed: int, index: int, size_px: int, rng: np.random.Generator) -> Scene:
@@ -95,6 +103,11 @@ def _compose(style: Style, seed: int, index: int, size_px: int, rng: np.random.G
         own = np.random.default_rng([seed, style.number, _FOR_PASSER_BY, index, number])
         others.append(draw_identity(f"{style.name}-{seed}-passer-by-{index:05d}-{number + 1}", own))
     return compose_scene(style, main_subject(style, seed, index), others, size_px, rng)
+
+
+def _is_dim(scene: Scene) -> bool:
+    """Whether cameras must amplify what light there is."""
+    return float(scene.light.sky.mean()) < _DIM
 
 
 def main_subject(style: Style, seed: int, index: int) -> Identity:

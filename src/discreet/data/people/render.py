@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.develop import develop
+from discreet.data.people.development import Development
+from discreet.data.people.lens import circles_of_confusion
 from discreet.data.people.scene import Scene
 from discreet.data.people.shading import Hits, shade
 from discreet.data.people.stage import Stage, View, cast_pixels
-from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
@@ -22,7 +23,9 @@ Floats = NDArray[np.floating]
 _EDGE_OFFSETS = ((-0.33, -0.17), (0.17, -0.33), (0.25, 0.3))
 
 
-def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: int, rng: Rng) -> NDArray[np.uint8]:
+def photograph(
+    scene: Scene, stage: Stage, view: View, development: Development, size_px: int, rng: Rng
+) -> NDArray[np.uint8]:
     """The picture, uint8 [H, W, 3]: shaded, edges smoothed, developed."""
     row, column = np.mgrid[:size_px, :size_px].reshape(2, -1)
     pixels = [np.arange(size_px**2)]
@@ -44,8 +47,11 @@ def photograph(scene: Scene, stage: Stage, view: View, style: Style, size_px: in
     summed = np.stack([np.bincount(pixel, colours[:, channel], size_px**2) for channel in range(3)], 1)
     linear = (summed / counts[:, None]).reshape(size_px, size_px, 3).astype(np.float32)
     meter = float((scene.light.sun * 0.6 + scene.light.sky * 0.7 + scene.light.fill * 0.6).mean())
-    distance = _distances(scene, stage, view).reshape(size_px, size_px)
-    return develop(linear / meter, distance, scene, style, rng)
+    depth = _depth(scene, stage, view, size_px)
+    circles = circles_of_confusion(
+        depth, focus_m=scene.focus_m, aperture=scene.aperture, spread=scene.camera.spread, size_px=size_px
+    )
+    return develop(linear / meter, depth, circles, development, rng)
 
 
 def _edges(stage: Stage, view: View, size_px: int) -> NDArray[np.bool_]:
@@ -60,10 +66,10 @@ def _edges(stage: Stage, view: View, size_px: int) -> NDArray[np.bool_]:
     return edge.ravel()
 
 
-def _distances(scene: Scene, stage: Stage, view: View) -> Floats:
-    """Metres from the camera to what each pixel shows, [H·W]; infinite for the backdrop."""
-    distance = np.full(len(view.faces), np.inf, np.float32)
+def _depth(scene: Scene, stage: Stage, view: View, size_px: int) -> Floats:
+    """Metres along the view to what each pixel shows, infinite where that is nothing, [H, W]."""
+    along = (stage.vertices - scene.camera.position) @ scene.camera.forward
     hit = np.flatnonzero(view.faces >= 0)
-    points = np.einsum("rk,rkd->rd", view.places[hit], stage.vertices[stage.faces[view.faces[hit]]])
-    distance[hit] = np.linalg.norm(points - scene.camera.position, axis=1)
-    return distance
+    depth = np.full(size_px**2, np.inf, np.float32)
+    depth[hit] = np.einsum("rk,rk->r", along[stage.faces[view.faces[hit]]], view.places[hit])
+    return depth.reshape(size_px, size_px)
