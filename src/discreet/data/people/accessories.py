@@ -29,11 +29,10 @@ def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
         scale=float(rng.uniform(18, 50)), folds=0.7, seed=int(rng.integers(100_000)),
     )  # fmt: skip
     shawl = rng.random() < 0.25
-    low = rng.uniform(0.1, 0.2) if shawl else rng.uniform(0.0, 0.05)
+    low = rng.uniform(0.1, 0.2) if shawl else rng.uniform(0.02, 0.06)
     ring = cut.around_neck(low, rng.uniform(0.03, 0.06))
     # Thickest in the middle and close to what is below at its edges; wound over the collar of a coat.
-    outermost = 0.008 + max((float(np.max(np.asarray(piece.lift))) > 0.04) * 0.02 for piece in worn)
-    lift = outermost + rng.uniform(0.035, 0.055) * np.sqrt(np.clip(ring / 0.035, 0, 1))
+    lift = 0.008 + _off_the_neck(worn) + rng.uniform(0.035, 0.055) * np.sqrt(np.clip(ring / 0.035, 0, 1))
     pieces = [Garment("skin", ring, _SCARF, lift.astype(np.float32), cloth, crumple=0.022, hides=False)]
     for side in (1, -1) if rng.random() < 0.35 else (int(rng.choice([-1, 1])),):
         if rng.random() < 0.6:
@@ -41,6 +40,13 @@ def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
             hanging = Garment("tights", end, _SCARF, 0.02, cloth, crumple=0.012, hides=False, drape=0.8)
             pieces.append(cut.over(hanging, worn, 0.014))
     return pieces
+
+
+def _off_the_neck(worn: list[Garment]) -> float:
+    """How far the collars of what is worn stand off."""
+    near = np.abs(template().points[:, 2] - cut.NECK) < 0.03
+    lifts = [np.where(near & (piece.field > 0), piece.lift, 0).max() for piece in worn if piece.mesh == "tights"]
+    return float(max(lifts, default=0.0))
 
 
 def draw_tie(style: Style, shirt: Garment, rng: Rng) -> Garment:

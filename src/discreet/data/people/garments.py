@@ -260,9 +260,9 @@ def flare(start: float, metres: float) -> Floats:
 
 
 def sleeve_lift(metres: float) -> Floats:
-    """A lift that grows along the sleeve: wide cuffs."""
+    """A lift that grows along the sleeve to the elbow, and shrinks again to the cuff."""
     body = template()
-    return np.where(_is_arm(), metres * np.clip(body.along_arm, 0, 2), 0).astype(np.float32)
+    return np.where(_is_arm(), metres * np.interp(body.along_arm, (0, 1, 2), (0, 1, 0.6)), 0).astype(np.float32)
 
 
 def pleats(start: float, count: int, metres: float) -> Floats:

@@ -54,8 +54,9 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
         clothes = _dress(waist, style, cold, rng, legs_bent=legs_bent)
     else:
         clothes = _two_pieces(kind, waist, style, cold, rng, tight=tall_boots, coated=coated, legs_bent=legs_bent)
-    if kind == "trousers" and not coated and not identity.feminine and rng.random() < 0.12:
-        clothes.append(draw_tie(style, clothes[-1], rng))
+    made = clothes[1].material
+    if not identity.feminine and isinstance(made, Tailored) and made.make == "shirt" and rng.random() < 0.3:
+        clothes.append(draw_tie(style, clothes[1], rng))
     if coated:
         clothes += _coat(waist, style, clothes, rng)
     elif rng.random() < 0.1:
