@@ -23,6 +23,7 @@ VERBS = {
     "train": "train a model, with differential privacy unless told otherwise",
     "evaluate": "measure a model on labelled pictures",
     "parse": "find every person and every part in pictures",
+    "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",
     "ledger": "show, verify or cap what a data set's budget was spent on",
     "card": "the privacy card of a run",
     "demo": "the whole way, from pictures to a private model, in about ten minutes",

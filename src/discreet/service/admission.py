@@ -1,0 +1,105 @@
+"""Who may come in: so many at once, so many a minute, and nobody waits unseen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from discreet.errors import ConfigurationError
+from discreet.service.metrics import Metrics
+from discreet.service.problems import Problem, busy
+
+# Wrong tokens from one address in a minute; more are refused without being looked at.
+WRONG_TOKENS = parse("30/minute")
+
+
+class Admission:
+    """A bounded number of requests inside; the next is refused at once.
+
+    Args:
+        at_once: requests that are parsed together.
+        queue: requests that may wait for these.
+        metrics: shows both.
+    """
+
+    def __init__(self, at_once: int, queue: int, metrics: Metrics) -> None:
+        self._at_once = at_once
+        self._places = at_once + queue
+        self._metrics = metrics
+        self._inside = 0
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[None]:
+        """Hold a place.
+
+        Raises:
+            Problem: 503; all places are taken.
+        """
+        if self._inside >= self._places:
+            wait_s = max(1, round(self._places * 0.5 / self._at_once))
+            raise busy(f"{self._places} requests are already inside; try again", wait_s)
+        self._inside += 1
+        self._show()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._show()
+
+    def _show(self) -> None:
+        self._metrics.parsing.set(min(self._inside, self._at_once))
+        self._metrics.waiting.set(max(0, self._inside - self._at_once))
+
+
+class Rate:
+    """So many requests of one subject in a moving window.
+
+    Args:
+        limit: such as "120/minute".
+
+    Raises:
+        ConfigurationError: the limit makes no sense.
+    """
+
+    def __init__(self, limit: str) -> None:
+        try:
+            self._limit = parse(limit)
+        except ValueError:
+            raise ConfigurationError(f"rate is {limit!r}; write it like 120/minute or 5/second") from None
+        self._window = MovingWindowRateLimiter(MemoryStorage())
+
+    async def take(self, who: str) -> dict[str, str]:
+        """Count one request; the headers that say how many are left.
+
+        Raises:
+            Problem: 429.
+        """
+        return await self._take(self._limit, "requests", who)
+
+    async def take_wrong_token(self, address: str) -> None:
+        """Count one wrong token.
+
+        Raises:
+            Problem: 429.
+        """
+        await self._take(WRONG_TOKENS, "tokens", address)
+
+    async def _take(self, limit: RateLimitItem, what: str, who: str) -> dict[str, str]:
+        allowed = await self._window.hit(limit, what, who)
+        window = await self._window.get_window_stats(limit, what, who)
+        reset_s = max(1, round(window.reset_time - time.time()))
+        headers = {
+            "RateLimit-Limit": str(limit.amount),
+            "RateLimit-Remaining": str(window.remaining),
+            "RateLimit-Reset": str(reset_s),
+        }
+        if not allowed:
+            raise Problem(
+                429, "rate", f"more than {limit}; wait and send fewer", headers | {"Retry-After": str(reset_s)}
+            )
+        return headers

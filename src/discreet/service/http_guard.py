@@ -1,0 +1,105 @@
+"""HTTP as uvicorn speaks it, within limits it does not set: slow headers, long headers, endless bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADERS_WITHIN_S = 10.0
+MAX_HEADER_BYTES = 32 * 1024
+# After an early refusal the rest of the upload is read and dropped for so long, so that the client sees the answer.
+MAX_DROPPED_BYTES = 16 * 1024 * 1024
+DROP_WITHIN_S = 5.0
+MAX_CONNECTIONS = 1000
+
+
+class GuardedHttp(HttpToolsProtocol):
+    """One connection."""
+
+    _clock: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _dropped_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._refuse(503, "busy", "too many connections; try again", "Retry-After: 1\r\n")
+            return
+        self._start_clock(HEADERS_WITHIN_S, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._header_bytes = self._dropped_bytes = 0
+        self._start_clock(HEADERS_WITHIN_S, self._too_slow)
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count_header(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_header(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle is not None and self.cycle.response_complete:
+            self._dropped_bytes += len(body)
+            if self._clock is None:
+                self._start_clock(DROP_WITHIN_S, self.transport.close)
+            if self._dropped_bytes > MAX_DROPPED_BYTES:
+                self.transport.close()
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._stop_clock()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be read as HTTP gets a problem, too."""
+        del msg
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse(431, "headers", f"the headers are longer than {MAX_HEADER_BYTES} bytes; send fewer")
+        else:
+            self._refuse(400, "http", "this is not HTTP; check the client")
+
+    def _count_header(self, count: int) -> None:
+        """Stop the parser where headers grow too long."""
+        self._header_bytes += count
+        if self._header_bytes > MAX_HEADER_BYTES:
+            raise ValueError("headers too long")
+
+    def _too_slow(self) -> None:
+        self._refuse(408, "slow", "the request's headers took too long; send it again")
+
+    def _refuse(self, status: int, kind: str, detail: str, extra: str = "") -> None:
+        """Answer without the application, and hang up."""
+        if self.transport.is_closing():
+            return
+        content = {"type": f"urn:discreet:problem:{kind}", "title": kind, "status": status, "detail": detail}
+        body = json.dumps(content).encode()
+        head = (
+            f"HTTP/1.1 {status} Refused\r\ncontent-type: application/problem+json\r\ncontent-length: {len(body)}\r\n"
+            f"cache-control: no-store\r\n{extra}connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _start_clock(self, seconds: float, then: Any) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_later(seconds, then)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None

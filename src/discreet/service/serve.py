@@ -1,0 +1,158 @@
+"""Running the service: sealed, over TLS, until it is told to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from discreet.errors import ConfigurationError
+from discreet.service import logs
+from discreet.service.app import build_app
+from discreet.service.certificate import self_signed
+from discreet.service.http_guard import GuardedHttp
+from discreet.service.sealing import forbid_swap, seal_process
+from discreet.service.settings import ServiceSettings
+
+IDLE_CONNECTION_S = 15
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A certificate and its key; `fingerprint` where it was made here."""
+
+    cert: Path
+    key: Path
+    fingerprint: str = ""
+
+
+def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; running requests are finished first.
+
+    Args:
+        settings: of the service.
+        state: folder of the service's own files; created closed to others.
+        say: takes lines for the operator.
+
+    Raises:
+        ConfigurationError: settings contradict each other, files are missing, or memory could be swapped to disk.
+    """
+    check_together(settings)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    tls = _tls(settings, state)
+    say(f"memory: {forbid_swap(settings.allow_swap)}")
+    seal_process(file_writes=True)  # the log may go to a file; workers write none
+    app = build_app(settings, state)
+    for line in describe(settings, tls):
+        say(line)
+    logs.take_over()
+    _Server(_configuration(settings, app, tls)).run()
+
+
+class _Server(uvicorn.Server):
+    """Tells the application first that it stops, so that load balancers look elsewhere."""
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        service = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]
+        if service is not None:
+            service.draining = True
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]
+
+
+def check_together(settings: ServiceSettings) -> None:
+    """Refuse settings that would leave pictures or tokens in the open.
+
+    Raises:
+        ConfigurationError: says which two, and the way out.
+    """
+    if settings.open and settings.behind_proxy:
+        raise ConfigurationError("--open and --behind-proxy exclude each other; behind a proxy, use tokens")
+    if settings.open and not _is_loopback(settings.host):
+        raise ConfigurationError(
+            f"--open asks nobody for a token, so it serves loopback only, not {settings.host}; use --host 127.0.0.1"
+        )
+    if (settings.cert is None) != (settings.key is None):
+        raise ConfigurationError("--cert and --key go together; give both, or neither for a self-signed certificate")
+    for path in (settings.cert, settings.key):
+        if path is not None and not path.is_file():
+            raise ConfigurationError(f"{path} does not exist; check the path")
+    if settings.cert is not None and (settings.open or settings.behind_proxy):
+        raise ConfigurationError("--cert makes HTTPS, --open and --behind-proxy make plain HTTP; choose one")
+
+
+def describe(settings: ServiceSettings, tls: Tls | None) -> list[str]:
+    """What the operator should know at the start."""
+    scheme = "http" if tls is None else "https"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    lines = [f"{scheme}://{host}:{settings.port}/ answers as soon as the workers are ready"]
+    if tls is not None and tls.fingerprint:
+        lines.append(f"certificate: self-signed, {tls.cert}; browsers warn. SHA-256 {tls.fingerprint}")
+    faces = {
+        "mask": "masked before the network sees them",
+        "mask-output": "masked in answers only: the network sees them",
+        "refuse": "pictures that show any are refused",
+        "off": "not masked",
+    }
+    lines.append(f"faces: {faces[settings.faces]}")
+    if settings.open:
+        lines.append("tokens: none needed (--open), from this machine only")
+    else:
+        lines.append("tokens: make one with `discreet token --subject NAME --scope parse`")
+    return lines
+
+
+def _configuration(settings: ServiceSettings, app: object, tls: Tls | None) -> uvicorn.Config:
+    """For uvicorn."""
+    if tls is not None:
+        _check_key(tls)
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        http=GuardedHttp,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=IDLE_CONNECTION_S,
+        timeout_graceful_shutdown=round(settings.drain_s),
+        ssl_certfile=None if tls is None else str(tls.cert),
+        ssl_keyfile=None if tls is None else str(tls.key),
+    )
+
+
+def _tls(settings: ServiceSettings, state: Path) -> Tls | None:
+    """The operator's certificate, or one made here; None for plain HTTP."""
+    if settings.open or settings.behind_proxy:
+        return None
+    if settings.cert is not None and settings.key is not None:
+        return Tls(settings.cert, settings.key)
+    named = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
+    return Tls(*self_signed(state, [settings.host, *named]))
+
+
+def _check_key(tls: Tls) -> None:
+    """Load certificate and key once, because the server's own error would not say which is wrong."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, password=lambda: b"")
+    except (ssl.SSLError, OSError, ValueError) as problem:
+        raise ConfigurationError(
+            f"{tls.cert} and {tls.key} make no TLS certificate ({problem}); give a PEM chain and its unencrypted key"
+        ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,44 @@
+"""Settings: options win over the environment, and a wrong one is named with its range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from discreet.errors import ConfigurationError
+from discreet.service.settings import read_settings
+
+
+def test_options_win_over_the_environment_and_that_over_defaults() -> None:
+    environment = {"DISCREET_PORT": "9000", "DISCREET_QUEUE": "3", "DISCREET_STATE": "/elsewhere", "PORT": "1"}
+    settings = read_settings({"port": "9001", "queue": None}, environment)
+    assert (settings.port, settings.queue, settings.faces) == (9001, 3, "mask")
+
+
+def test_truth_can_be_written_in_the_environment() -> None:
+    assert read_settings({}, {"DISCREET_BEHIND_PROXY": "true"}).behind_proxy
+    assert not read_settings({}, {"DISCREET_BEHIND_PROXY": "0"}).behind_proxy
+
+
+def test_paths_are_paths() -> None:
+    assert read_settings({"cert": "a.pem"}, {}).cert == Path("a.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("port", "70000", "less than or equal to 65535"),
+        ("faces", "some", "'mask', 'mask-output', 'refuse' or 'off'"),
+        ("face_scale", "1.0", "greater than or equal to 1.3"),
+        ("deadline_s", "0", "greater than 0"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_range_and_both_spellings(name: str, value: str, named: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings({name: value}, {})
+    message = str(caught.value)
+    assert named in message
+    assert value in message
+    assert f"--{name.replace('_', '-')}" in message
+    assert f"DISCREET_{name.upper()}" in message
