@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -50,17 +52,28 @@ def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) ->
     for line in describe(settings, tls):
         say(line)
     logs.take_over()
-    _Server(_configuration(settings, app, tls)).run()
+    _Server(_configuration(settings, app, tls), say).run()
 
 
 class _Server(uvicorn.Server):
-    """Tells the application first that it stops, so that load balancers look elsewhere."""
+    """Says when it is ready; tells the application first that it stops, so that load balancers look elsewhere."""
 
-    def handle_exit(self, sig: int, frame: object) -> None:
+    def __init__(self, configuration: uvicorn.Config, say: Callable[[str], None]) -> None:
+        super().__init__(configuration)
+        self._say = say
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            scheme = "https" if self.config.is_ssl else "http"
+            self._say(f"ready: {scheme}://{f'[{host}]' if ':' in host else host}:{port}/")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         service = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]
         if service is not None:
             service.draining = True
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]
+        super().handle_exit(sig, frame)
 
 
 def check_together(settings: ServiceSettings) -> None:
@@ -86,9 +99,7 @@ def check_together(settings: ServiceSettings) -> None:
 
 def describe(settings: ServiceSettings, tls: Tls | None) -> list[str]:
     """What the operator should know at the start."""
-    scheme = "http" if tls is None else "https"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    lines = [f"{scheme}://{host}:{settings.port}/ answers as soon as the workers are ready"]
+    lines = []
     if tls is not None and tls.fingerprint:
         lines.append(f"certificate: self-signed, {tls.cert}; browsers warn. SHA-256 {tls.fingerprint}")
     faces = {

@@ -20,11 +20,15 @@ from discreet.service.decoder import SealedDecoder
 from discreet.service.sealing import die_with_parent, seal_process
 from discreet.service.settings import ServiceSettings
 
+# Whoever parses yields to whoever answers: refusals and health checks stay quick on a busy machine.
+NICENESS = 5
+
 
 def main(descriptor: int) -> None:
     """Serve one parent until it goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     die_with_parent()
+    os.nice(NICENESS)
     with socket.socket(fileno=descriptor) as connection:
         first = messages.receive(connection)
         if first is None:

@@ -1,0 +1,198 @@
+"""Starting, stopping, losing a worker, being full: nothing hangs, nothing is half answered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.service.running import Running, start
+
+
+def send(url: str, picture: bytes, **options: object) -> httpx.Response:
+    with httpx.Client(base_url=url, timeout=60, **options) as client:  # type: ignore[arg-type]
+        return client.post("/predict", files={"file": ("a.jpg", picture, "image/jpeg")})
+
+
+@pytest.fixture
+def open_service(tmp_path: Path, request: pytest.FixtureRequest):
+    running = start(tmp_path, "--open", "--rate", "100000/minute", *getattr(request, "param", ()))
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_worker_killed_mid_request_fails_that_one_and_the_next_is_served(
+    open_service: Running, picture: bytes
+) -> None:
+    (worker,) = open_service.workers()
+    os.kill(worker, signal.SIGSTOP)  # so that it is mid-request for certain
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(send, open_service.url, picture)
+        time.sleep(0.5)
+        os.kill(worker, signal.SIGKILL)
+        lost = asked.result(30)
+    assert lost.status_code == 503
+    assert lost.json()["type"] == "urn:discreet:problem:worker"
+    assert int(lost.headers["retry-after"]) >= 1
+    assert send(open_service.url, picture).status_code == 200
+    assert open_service.workers() != [worker]
+
+
+def test_an_idle_worker_that_dies_is_replaced(open_service: Running, picture: bytes) -> None:
+    (worker,) = open_service.workers()
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: open_service.workers() not in ([], [worker]))
+    until(lambda: httpx.get(f"{open_service.url}/readyz").status_code == 200)
+    assert send(open_service.url, picture).status_code == 200
+
+
+@pytest.mark.parametrize("open_service", [("--deadline-s", "2")], indirect=True)
+def test_a_request_that_takes_too_long_is_given_up_and_its_worker_replaced(
+    open_service: Running, picture: bytes
+) -> None:
+    (worker,) = open_service.workers()
+    os.kill(worker, signal.SIGSTOP)
+    started = time.monotonic()
+    late = send(open_service.url, picture)
+    assert late.status_code == 503
+    assert time.monotonic() - started < 5
+    until(lambda: httpx.get(f"{open_service.url}/readyz").status_code == 200)
+    assert send(open_service.url, picture).status_code == 200
+
+
+@pytest.mark.parametrize("open_service", [("--queue", "1")], indirect=True)
+def test_when_full_the_next_is_refused_at_once(open_service: Running, picture: bytes) -> None:
+    (worker,) = open_service.workers()
+    os.kill(worker, signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        inside = [threads.submit(send, open_service.url, picture) for _ in range(2)]
+        time.sleep(1.0)
+        with httpx.Client(base_url=open_service.url) as client:
+            client.get("/healthz")
+            started = time.perf_counter()
+            refused = client.post("/predict", files={"file": ("a.jpg", picture, "image/jpeg")})
+            seconds = time.perf_counter() - started
+        os.kill(worker, signal.SIGCONT)
+        assert [answer.result(30).status_code for answer in inside] == [200, 200]
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) >= 1
+    assert seconds < 0.05
+    assert send(open_service.url, picture).status_code == 200
+
+
+def test_sigterm_answers_everybody_who_is_inside(open_service: Running, picture: bytes) -> None:
+    (worker,) = open_service.workers()
+    os.kill(worker, signal.SIGSTOP)
+    with ThreadPoolExecutor(8) as threads:
+        inside = [threads.submit(send, open_service.url, picture) for _ in range(6)]
+        time.sleep(1.0)
+        open_service.process.send_signal(signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
+        assert Counter(answer.result(60).status_code for answer in inside) == {200: 6}
+    assert open_service.process.wait(30) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(open_service.url + "/healthz")
+
+
+def test_ctrl_c_stops_it_too_and_leaves_no_process(open_service: Running, picture: bytes) -> None:
+    send(open_service.url, picture)
+    workers = open_service.workers()
+    open_service.process.send_signal(signal.SIGINT)
+    assert open_service.process.wait(30) == 0
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def test_a_killed_service_takes_its_processes_along(open_service: Running, picture: bytes) -> None:
+    send(open_service.url, picture)
+    family = subprocess.run(
+        ["pgrep", "-P", str(open_service.process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(family) >= 2
+    open_service.process.kill()
+    open_service.process.wait()
+    until(lambda: not any(_alive(int(pid)) for pid in family))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_without_its_journal_it_answers_nothing(open_service: Running, picture: bytes) -> None:
+    assert send(open_service.url, picture).status_code == 200
+    writer = subprocess.run(
+        ["pgrep", "-P", str(open_service.process.pid), "-f", "journal"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    os.kill(int(writer[0]), signal.SIGKILL)
+    until(lambda: httpx.get(f"{open_service.url}/readyz").status_code == 503)
+    refused = send(open_service.url, picture)
+    assert refused.status_code == 503
+    assert "journal" in refused.json()["detail"]
+    assert httpx.get(f"{open_service.url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--open", "--host", "0.0.0.0"), "loopback"),
+        (("--open", "--behind-proxy"), "exclude"),
+        (("--cert", "a.pem"), "go together"),
+        (("--cert", "a.pem", "--key", "b.pem"), "does not exist"),
+        (("--faces", "some"), "--faces"),
+        (("--model", "nothing"), "nothing"),
+        (("--rate", "often"), "120/minute"),
+    ],
+)
+def test_settings_that_would_be_unsafe_are_refused_in_one_line(
+    tmp_path: Path, options: tuple[str, ...], named: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "discreet", "serve", "--port", "0", *options],
+        env=os.environ | {"DISCREET_STATE": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(open_service: Running, tmp_path: Path) -> None:
+    port = open_service.url.rsplit(":", 1)[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "discreet", "serve", "--open", "--port", port],
+        env=os.environ | {"DISCREET_STATE": str(tmp_path / "other")}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert port in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_twenty_seconds_of_fifty_clients(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, str(root / "benchmarks" / "service_load.py"), "--seconds", "10", "--size", "256",
+         "--out", str(tmp_path / "load.json")],
+        capture_output=True, text=True, timeout=300, check=False, cwd=root,
+    )  # fmt: skip
+    assert threading.active_count() < 50
+    assert '"no error but deliberate 503": true' in done.stdout, done.stdout + done.stderr
+    assert '"memory grows by less than 5 %": true' in done.stdout, done.stdout
