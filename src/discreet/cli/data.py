@@ -23,19 +23,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="KIND:PATH, KIND one of cihp, lip, atr, pascal, mhp, hf, folder, people; with @train or @val for a split",
     )
+    parser.add_argument(
+        "--subject-pattern",
+        metavar="REGEX",
+        help="takes subjects from names of pictures, as data.subject_pattern does in training, e.g. '^(\\d+)_'; for check",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Read everything once, with progress; `check` exits 1 where it found a problem."""
-    return (_check if arguments.what == "check" else _stats)(arguments.spec, output)
+    from discreet.errors import ConfigurationError
+
+    if arguments.what == "check":
+        return _check(arguments.spec, arguments.subject_pattern, output)
+    if arguments.subject_pattern is not None:
+        raise ConfigurationError("--subject-pattern is for check: stats counts pixels, whoever they show; leave it out")
+    return _stats(arguments.spec, output)
 
 
-def _check(spec: str, output: Output) -> int:
+def _check(spec: str, subject_pattern: str | None, output: Output) -> int:
     """List all problems."""
     from discreet.data.check import check_source
 
     with ExitStack() as bars:
-        report = check_source(spec, begin=lambda total: bars.enter_context(output.progress("check", total)))
+        report = check_source(
+            spec,
+            subject_pattern=subject_pattern,
+            begin=lambda total: bars.enter_context(output.progress("check", total)),
+        )
     output.result(report.to_json())
     for found in report.problems:  # lines, not a table: paths stay whole, to be copied
         output.line(f"{found.file}: {found.what}")

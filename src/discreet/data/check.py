@@ -68,18 +68,19 @@ class DataStats:
         return asdict(self)
 
 
-def check_source(spec: str, *, begin: Begin = _silent) -> DataReport:
+def check_source(spec: str, *, subject_pattern: str | None = None, begin: Begin = _silent) -> DataReport:
     """Find missing, mis-sized, out-of-range, unreadable and truncated files, and name each.
 
     Args:
         spec: which data set.
+        subject_pattern: takes subjects from the names of pictures; see `open_spec`.
         begin: given the number of pictures, returns what to call after each of them.
 
     Raises:
-        ConfigurationError: the SPEC has another form, or its kind is unknown.
+        ConfigurationError: the SPEC has another form, its kind is unknown, or the pattern makes no sense.
     """
     try:
-        source = open_spec(spec)
+        source = open_spec(spec, subject_pattern=subject_pattern)
     except DataError as problem:
         return DataReport(0, None, None, (Problem(spec, str(problem)),))
     problems = list(source.problems)

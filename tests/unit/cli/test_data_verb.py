@@ -68,3 +68,15 @@ def test_another_spec_is_one_line_of_error(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as caught:
         main(["data", "sell", "folder:x"])
     assert caught.value.code == 2
+
+
+def test_subjects_by_a_pattern_are_counted_as_training_would(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = f"folder:{folder}"
+    assert main(["data", "check", spec, "--subject-pattern", "^(.)", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_subjects"] == 2
+    assert main(["data", "check", spec, "--subject-pattern", "^(a)"]) == 1
+    assert "finds no subject in the name b" in capsys.readouterr().out
+    assert main(["data", "check", spec, "--subject-pattern", "^a"]) == 1
+    assert "has 0 groups" in capsys.readouterr().err
+    assert main(["data", "stats", spec, "--subject-pattern", "^(.)"]) == 1
+    assert "--subject-pattern is for check" in capsys.readouterr().err
