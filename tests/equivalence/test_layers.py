@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from discreet.privacy import Clipper
+from discreet.privacy.clipping import shortcuts
 from tests.equivalence.oracle import assert_equivalent, norm, single_gradients
 
 NUM_SAMPLES = 4
@@ -86,6 +87,15 @@ CASES = {
     "conv, dilated": Case(lambda: nn.Conv2d(3, 4, 3, dilation=(2, 1), padding=(2, 0)), (3, 6, 7)),
     "conv, groups": Case(lambda: nn.Conv2d(4, 6, 3, groups=2, padding=1), (4, 5, 6)),
     "conv, depthwise": Case(lambda: nn.Conv2d(4, 8, 5, groups=4, padding=2, stride=2), (4, 7, 6)),
+    "conv, depthwise, tiled": Case(lambda: nn.Conv2d(6, 6, 5, groups=6, padding=2), (6, 7, 6)),
+    "conv, depthwise, tiled, wide": Case(
+        lambda: nn.Conv2d(4, 4, (7, 4), groups=4, padding=(3, 1), stride=2), (4, 9, 8)
+    ),
+    "conv 3x3, many positions": Case(lambda: nn.Conv2d(3, 4, 3, padding=1), (3, 11, 12)),
+    "norm alone, linear": Case(lambda: nn.Linear(48, 40), (3, 48)),
+    "norm alone, a vector": Case(lambda: nn.Linear(48, 40), (48,)),
+    "norm alone, conv 1x1": Case(lambda: nn.Conv2d(40, 48, 1, stride=2), (40, 4, 3)),
+    "norm alone, conv 3x3": Case(lambda: nn.Conv2d(16, 24, 3, padding=1), (16, 3, 4)),
     "group norm": Case(lambda: nn.GroupNorm(2, 6), (6, 4, 3)),
     "group norm, a vector": Case(lambda: nn.GroupNorm(2, 6), (6,)),
     "group norm, instances": Case(lambda: nn.GroupNorm(6, 6), (6, 4, 3)),
@@ -104,6 +114,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_layer(case: Case, dtype: torch.dtype):
     check(randomise(case.make()).to(dtype), case.inputs(dtype))
+
+
+@pytest.mark.parametrize("case", [case for name, case in CASES.items() if name.startswith("norm alone")])
+def test_norms_alone_are_taken_where_they_are_meant_to_be(case: Case, monkeypatch: pytest.MonkeyPatch):
+    asked: list[nn.Module] = []
+    real = shortcuts.weighted_sum
+    monkeypatch.setattr(shortcuts, "weighted_sum", lambda layer, *rest: asked.append(layer) or real(layer, *rest))
+    check(case.make().double(), case.inputs(torch.float64))
+    assert len(asked) == 3  # once for each style
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
@@ -165,6 +184,14 @@ class Repeated(nn.Module):
         once = self.layer(inputs)
         twice = self.layer(once.tanh())
         return torch.cat((once, twice, self.layer(twice.tanh())), dim=-1)
+
+
+class RepeatedWide(Repeated):
+    """The same with a weight so large that a single call's norm would be taken alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(40, 40)
 
 
 class Tied(nn.Module):
@@ -240,6 +267,7 @@ def frozen_between() -> nn.Module:
 
 MODULES = {
     "repeated": Case(Repeated, (3, 4)),
+    "repeated, wide": Case(RepeatedWide, (2, 40)),
     "tied": Case(Tied, (6,), rows=5),
     "attention": Case(Attention, (5, 4)),
     "in place": Case(InPlace, (3, 4)),

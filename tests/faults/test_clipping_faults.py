@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from discreet.errors import ClippingError, IsolationError
 from discreet.privacy import Clipper, PrivacyPlan, RunKey
+from discreet.privacy.clipping import shortcuts
 from discreet.privacy.isolation import check_isolation
 from discreet.training.gradients import PrivateGradients
 from tests.equivalence.oracle import norm, single_gradients
@@ -462,3 +463,38 @@ def test_faults_of_noise_precision(dtype: torch.dtype):
 
     with pytest.raises(AssertionError, match="of the noise is distinct"):
         check_noise_precision(coarse)
+
+
+def cancelling(draw: int) -> tuple[nn.Module, Tensor]:
+    """A layer and one sample whose positions pull against each other until almost nothing is left."""
+    torch.manual_seed(draw)
+    layer = nn.Linear(96, 64, bias=False)
+    token = 1e4 * torch.randn(96)
+    tokens = token + 1e-3 * torch.randn(8, 96)
+    return layer, tokens[None]
+
+
+def cancelling_loss(layer: nn.Module, sample: Tensor) -> Tensor:
+    signs = torch.tensor([1.0, -1.0]).repeat(4)
+    return (layer(sample).sum(2) * 1e3 * signs).sum(1)
+
+
+def longest_contribution(num_draws: int = 40) -> float:
+    """Over C, what a sample adds at most."""
+    longest = 0.0
+    for draw in range(num_draws):
+        layer, sample = cancelling(draw)
+        with Clipper(layer, MAX_GRAD_NORM) as clipper:
+            clipper.accumulate(cancelling_loss(layer, sample))
+            longest = max(longest, norm(clipper.take().values()) / clipper.sensitivity)
+    return longest
+
+
+def test_right_norms_of_positions_that_cancel():
+    assert longest_contribution() <= 1.0
+
+
+def test_faults_of_norms_of_positions_that_cancel(monkeypatch: pytest.MonkeyPatch):
+    """A norm from Gram matrices that ignores its own rounding calls long gradients short."""
+    monkeypatch.setattr(shortcuts, "LOST_BY_ROUNDING", 0.0)
+    assert longest_contribution() > 1.05

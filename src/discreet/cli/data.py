@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subject-pattern",
         metavar="REGEX",
-        help="takes subjects from names of pictures, as data.subject_pattern does in training, e.g. '^(\\d+)_'; for check",
+        help="check: takes subjects from names of pictures, as data.subject_pattern in training, e.g. '^(\\d+)_'",
     )
 
 

@@ -1,14 +1,13 @@
 """Clip every sample's gradient to a fixed norm, and sum.
 
-Layers keep their input; the backward pass hands each layer its output's gradient, from which
-its per-sample gradients follow at once. Autograd itself never computes a weight gradient.
+Layers keep their input; the backward pass hands each layer its output's gradient, from which its per-sample
+gradients follow at once, or, where that is cheaper, only their norms: then input and gradient are kept until all
+norms are known, and the clipped sum is one ordinary weight gradient. Autograd itself never computes one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal, get_args
 
@@ -16,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from discreet.errors import ClippingError
-from discreet.privacy.clipping.gradients import has_sample_axis, per_sample_gradients
+from discreet.privacy.clipping.calls import LayerCall
+from discreet.privacy.clipping.gradients import has_sample_axis
 from discreet.privacy.clipping.taps import LayerTaps
 
 ClippingStyle = Literal["flat", "per_layer", "automatic"]
@@ -24,6 +24,8 @@ STYLES: tuple[str, ...] = get_args(ClippingStyle)
 
 # Room for rounding in norms and sums; the noise is scaled to it.
 SENSITIVITY_SLACK = 1e-3
+# Numbers summed in float32 before float64 takes over.
+_SHORT = 4096
 # γ of automatic clipping: keeps the direction of vanishing gradients (arXiv 2206.07136).
 AUTOMATIC_STABILITY = 0.01
 
@@ -34,13 +36,14 @@ class Clipper:
     **Guarantees**
       - Adding or removing one sample changes what `take` returns by at most `sensitivity` in
         Euclidean norm over all parameters together, if `loss_B[b]` depends on sample b alone.
-      - A sample whose loss or gradient is not finite adds exactly zero.
+      - A sample whose loss or gradient is not finite adds exactly zero ("per_layer": in each layer
+        whose gradient is not finite).
       - The norm is taken over exactly what is summed: layers called several times and
         parameters shared by layers are added up first.
       - What the clipper cannot account for raises; nothing is left out in silence.
 
     Styles: "flat" scales a sample by min(1, C/norm); "automatic" by C/(norm + 0.01);
-    "per_layer" clips each of L layers to C/√L by itself.
+    "per_layer" clips each of L layers to C/√L by itself, and forgets it as soon as it is done.
 
     Args:
         module: its parameters with requires_grad are the trainable ones. Until `close`, its
@@ -66,10 +69,10 @@ class Clipper:
         names = list(self._taps.parameters)
         # Parameters that are clipped together.
         self._groups = self._taps.by_layer() if style == "per_layer" else [names]
+        self._group_of = {name: group for group in self._groups for name in group}
         self._sums = self._zeros()
         self._closed = False
-        self._batch: int | None = None
-        self._pending: dict[str, Tensor] = {}
+        self._batch: _Batch | None = None
 
     @property
     def sensitivity(self) -> float:
@@ -103,9 +106,18 @@ class Clipper:
         if not loss_B.requires_grad:
             raise ClippingError("the loss reaches no trainable layer; compute it with gradients on, through the module")
         self._taps.check_unchanged()
-        with self._collecting(loss_B.shape[0]):
+        self._batch = batch = _Batch(loss_B.detach())
+        try:
             loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
-            return self._add_clipped(self._pending, loss_B)
+            with torch.no_grad():
+                for group in self._groups:
+                    self._add_clipped(batch, group)
+        finally:
+            self._batch = None
+            self._taps.forget_calls()
+        for name, added in batch.sums.items():
+            self._sums[name] += added
+        return batch.squares_B.sqrt()
 
     def take(self) -> dict[str, Tensor]:
         """The clipped sum so far, by parameter name, float32 (float64 for float64 parameters); starts anew.
@@ -135,52 +147,35 @@ class Clipper:
             for name, parameter in self._taps.parameters.items()
         }
 
-    @contextmanager
-    def _collecting(self, batch: int) -> Generator[None]:
-        """Layers may report gradients of `batch` samples inside; what they reported is dropped at the end."""
-        self._batch, self._pending = batch, {}
-        try:
-            yield
-        finally:
-            self._batch, self._pending = None, {}
-
     def _collect(
         self, name: str, layer: nn.Module, layer_input: Tensor, output_gradient: Tensor, names: dict[str, str]
     ) -> None:
         """Take one layer call's per-sample gradients, adding to those of earlier calls."""
-        if self._batch is None:
+        batch = self._batch
+        if batch is None:
             raise ClippingError(
                 "backward() was called on a module that a Clipper holds; use clipper.accumulate(loss_B)"
             )
         shape = list(layer_input.shape)
-        if not has_sample_axis(layer, layer_input) or {shape[0], output_gradient.shape[0]} != {self._batch}:
+        if not has_sample_axis(layer, layer_input) or {shape[0], output_gradient.shape[0]} != {len(batch.loss_B)}:
             raise ClippingError(
-                f"layer {name} was called with an input of shape {shape}, but the loss has {self._batch} samples; "
-                "put the sample first in every layer's input (windows and queries are not samples)"
+                f"layer {name} was called with an input of shape {shape}, but the loss has {len(batch.loss_B)} "
+                "samples; put the sample first in every layer's input (windows and queries are not samples)"
             )
         with torch.no_grad():
-            for key, gradient in per_sample_gradients(layer, layer_input, output_gradient, names).items():
-                earlier = self._pending.get(names[key])
-                self._pending[names[key]] = gradient if earlier is None else earlier + gradient
+            batch.take(LayerCall(name, layer, layer_input, output_gradient), names)
+            group = self._group_of[next(iter(names.values()))]
+            if self.style == "per_layer" and all(self._taps.num_calls(member) == 1 for member in group):
+                self._add_clipped(batch, group)
 
-    @torch.no_grad()
-    def _add_clipped(self, gradients: dict[str, Tensor], loss_B: Tensor) -> Tensor:
-        """Scale each sample's gradient, add to the sum, return the norms."""
-        squares = {name: _norms(gradient.flatten(1)).square() for name, gradient in gradients.items()}
-        zero_B = torch.zeros(loss_B.shape[0], dtype=torch.float64, device=loss_B.device)
-        norms_B = sum(squares.values(), zero_B).sqrt()
-        finite_B = norms_B.isfinite() & loss_B.isfinite()
-        for group in self._groups:
-            present = [name for name in group if name in gradients]
-            group_norms_B = sum((squares[name] for name in present), zero_B).sqrt()
-            scale_B = torch.where(finite_B, self._scale(group_norms_B), 0.0)
-            for name in present:
-                # A zero weight does not undo a NaN: the rows themselves must go.
-                rows = gradients[name].flatten(1)
-                rows = rows if bool(finite_B.all()) else rows.masked_fill(~finite_B[:, None], 0.0)
-                total = self._sums[name]
-                total += (scale_B.to(rows.dtype) @ rows).reshape(total.shape).to(total.dtype)
-        return norms_B
+    def _add_clipped(self, batch: _Batch, group: list[str]) -> None:
+        """Scale each sample's gradient of some parameters by their norm, add to the batch's sum, and let go of it."""
+        squares_B = sum((batch.squares(name) for name in group), torch.zeros_like(batch.squares_B))
+        batch.squares_B += squares_B
+        finite_B = squares_B.isfinite() & batch.loss_B.isfinite()
+        scale_B = torch.where(finite_B, self._scale(squares_B.sqrt()), 0.0)
+        for name in group:
+            batch.add(name, scale_B, finite_B, self._sums[name].shape)
 
     def _scale(self, norms_B: Tensor) -> Tensor:
         """The factor by which each sample's gradient is multiplied, float64 [B].
@@ -195,6 +190,65 @@ class Clipper:
         return scale_B.where(scale_B >= torch.finfo(torch.float32).tiny, 0.0)
 
 
-def _norms(rows: Tensor) -> Tensor:
-    """Euclidean norm of each row, summed in float64: a long float32 sum can come out one percent short."""
-    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)  # pyright: ignore
+class _Batch:
+    """What one backward pass has told so far. *SENSITIVE*
+
+    Args:
+        loss_B: of its samples.
+    """
+
+    def __init__(self, loss_B: Tensor) -> None:
+        self.loss_B = loss_B
+        self.squares_B = torch.zeros(len(loss_B), dtype=torch.float64, device=loss_B.device)
+        self.sums: dict[str, Tensor] = {}
+        self._gradients: dict[str, Tensor] = {}
+        self._deferred: dict[str, tuple[LayerCall, Tensor]] = {}
+
+    def take(self, call: LayerCall, names: dict[str, str]) -> None:
+        """Note one call of a layer, whose own parameters are called `names` in the module."""
+        wanted: list[str] = []
+        for key, name in names.items():
+            if name in self.sums:
+                raise ClippingError(
+                    f"parameter {name} was clipped already; repeat layers without re-entrant checkpointing, or clip flat"
+                )
+            earlier = self._deferred.pop(name, None)
+            if earlier is not None:  # called again: norms do not add up, gradients do
+                self._gradients[name] = earlier[0].gradients(["weight"])["weight"]
+            if key == "weight" and name not in self._gradients and call.prefers_norm_alone():
+                self._deferred[name] = (call, call.squared_norms())
+            else:
+                wanted.append(key)
+        for key, gradient in call.gradients(wanted).items():
+            earlier = self._gradients.get(names[key])
+            self._gradients[names[key]] = gradient if earlier is None else earlier + gradient
+
+    def squares(self, name: str) -> Tensor:
+        """Squared norms of a parameter's gradients, float64 [B]; zero where nothing reached it."""
+        if name in self._deferred:
+            return self._deferred[name][1]
+        if name in self._gradients:
+            return _squared_norms(self._gradients[name].flatten(1))
+        return torch.zeros_like(self.squares_B)
+
+    def add(self, name: str, scale_B: Tensor, finite_B: Tensor, shape: torch.Size) -> None:
+        """Add a parameter's scaled gradients to the sum. A zero scale does not undo a NaN: those rows themselves go."""
+        if name in self._deferred:
+            call, _ = self._deferred.pop(name)
+            self.sums[name] = call.weighted_sum(scale_B, finite_B)
+        elif name in self._gradients:
+            rows = self._gradients.pop(name).flatten(1)
+            rows = rows if bool(finite_B.all()) else rows.masked_fill(~finite_B[:, None], 0.0)
+            self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
+
+
+def _squared_norms(rows: Tensor) -> Tensor:
+    """Squared Euclidean norm of each row, float64 [B].
+
+    Float32 sums stay short: a long one can come out one percent short, and float64 throughout takes five times as long.
+    """
+    whole = rows.shape[1] // _SHORT * _SHORT
+    pieces = [rows[:, :whole].reshape(len(rows), -1, _SHORT)] if whole else []
+    pieces += [rows[:, None, whole:]] if whole < rows.shape[1] else []
+    zero_B = rows.new_zeros(len(rows), dtype=torch.float64)
+    return sum((torch.linalg.vector_norm(piece, dim=2).double().square().sum(1) for piece in pieces), zero_B)  # pyright: ignore

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError
+from discreet.privacy.clipping.convolution import per_sample_weight
+from discreet.privacy.clipping.shortcuts import as_tokens
 
 # Each gradient is computed only when it is called for: a frozen weight costs nothing.
 Gradients = dict[str, Callable[[], Tensor]]
@@ -23,34 +25,16 @@ Rule = Callable[[nn.Module, Tensor, Tensor], Gradients]
 
 def _linear(layer: nn.Module, input_BTD: Tensor, gradient_BTP: Tensor) -> Gradients:
     """Any number of middle axes, none included, counts as positions."""
-    inputs, gradients = _as_positions(input_BTD), _as_positions(gradient_BTP)
+    inputs, gradients = as_tokens(input_BTD), as_tokens(gradient_BTP)
     return {"weight": lambda: torch.bmm(gradients.transpose(1, 2), inputs), "bias": lambda: gradients.sum(1)}
 
 
-def _as_positions(values: Tensor) -> Tensor:
-    """[B, …, D] as [B, T, D]."""
-    return values.reshape(values.shape[0], values.shape[1:-1].numel(), values.shape[-1])
-
-
 def _conv2d(layer: nn.Module, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Gradients:
-    """Each group's patches times that group's output gradients."""
     assert isinstance(layer, nn.Conv2d)
-    batch, groups = input_BDHW.shape[0], layer.groups
-
-    def weight() -> Tensor:
-        gradients = gradient_BPHW.reshape(batch, groups, layer.out_channels // groups, -1)
-        patches = _patches(layer, input_BDHW).reshape(batch, groups, -1, gradients.shape[-1])
-        return torch.matmul(gradients, patches.transpose(2, 3)).reshape(batch, *layer.weight.shape)
-
-    return {"weight": weight, "bias": lambda: gradient_BPHW.sum((2, 3))}
-
-
-def _patches(layer: nn.Conv2d, input_BDHW: Tensor) -> Tensor:
-    """What each output position sees: [B, D*K, positions], or the same numbers in another shape."""
-    if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
-        rows, columns = layer.stride
-        return input_BDHW[:, :, ::rows, ::columns]
-    return F.unfold(input_BDHW, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # pyright: ignore[reportArgumentType]
+    return {
+        "weight": lambda: per_sample_weight(layer, input_BDHW, gradient_BPHW),
+        "bias": lambda: gradient_BPHW.sum((2, 3)),
+    }
 
 
 def _channel_affine(gradient: Tensor, normalise: Callable[[], Tensor]) -> Gradients:
@@ -73,7 +57,20 @@ def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tens
     assert layer.running_mean is not None
     assert layer.running_var is not None
     mean, variance = layer.running_mean.to(input_BDHW.dtype), layer.running_var.to(input_BDHW.dtype)
-    return _channel_affine(gradient_BDHW, lambda: F.batch_norm(input_BDHW, mean, variance, eps=layer.eps))
+
+    def weight() -> Tensor:
+        # Centred first: a product of large numbers would round away what their difference says.
+        centred = (input_BDHW - mean[:, None, None]).flatten(2)
+        return _inner(gradient_BDHW.flatten(2), centred) * (variance + layer.eps).rsqrt()
+
+    return {"weight": weight, "bias": lambda: gradient_BDHW.sum((2, 3))}
+
+
+def _inner(left_BCT: Tensor, right_BCT: Tensor) -> Tensor:
+    """Sums over T of products, [B, C], without a product in memory."""
+    batch, channels, positions = left_BCT.shape
+    products = torch.bmm(left_BCT.reshape(-1, 1, positions), right_BCT.reshape(-1, positions, 1))
+    return products.reshape(batch, channels)
 
 
 def _layer_norm(layer: nn.Module, input_BTD: Tensor, gradient_BTD: Tensor) -> Gradients:

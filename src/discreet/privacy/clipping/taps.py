@@ -7,6 +7,7 @@ own layer gets a gradient from autograd, and that is caught.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -66,6 +67,7 @@ class LayerTaps:
         self._layers = self._find_layers(module)
         # From here on nothing is refused, so nothing has to be undone.
         self._anchor = torch.zeros((), requires_grad=True)
+        self._calls: Counter[str] = Counter()
         self._muted: list[nn.Parameter] = []
         self._handles: list[Any] = [norm.register_forward_pre_hook(_refuse_batch_statistics) for norm in norms]
         for name, layer in self._layers.items():
@@ -98,6 +100,14 @@ class LayerTaps:
             if fresh:
                 groups.append(fresh)
         return groups
+
+    def num_calls(self, parameter_name: str) -> int:
+        """How often layers that hold a parameter were called since `forget_calls`."""
+        return self._calls[parameter_name]
+
+    def forget_calls(self) -> None:
+        """The next forward pass is counted anew."""
+        self._calls.clear()
 
     def close(self) -> None:
         """Remove every hook."""
@@ -171,6 +181,7 @@ class LayerTaps:
             raise ClippingError(f"layer {name} was called with keyword arguments; call it as layer(input)")
         kept: Tensor | None = inputs[0].detach()
         names, version = self._names_in(layer), inputs[0]._version
+        self._calls.update(names.values())
 
         def tell(gradient: Tensor) -> None:
             nonlocal kept

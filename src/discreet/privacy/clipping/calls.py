@@ -1,0 +1,79 @@
+"""One call of a layer, as the backward pass tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from discreet.errors import ClippingError
+from discreet.privacy.clipping import shortcuts
+from discreet.privacy.clipping.gradients import per_sample_gradients
+
+
+@dataclass
+class LayerCall:
+    """A layer, what it was called with, and the gradient its output received. *SENSITIVE*
+
+    Args:
+        name: of the layer, for messages.
+        layer: one that has a rule.
+        layer_input: [B, …].
+        output_gradient: of the summed loss, [B, …].
+    """
+
+    name: str
+    layer: nn.Module
+    layer_input: Tensor
+    output_gradient: Tensor
+    _versions: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._versions = self._now()
+
+    def gradients(self, wanted: Collection[str]) -> dict[str, Tensor]:
+        """Per-sample gradients of "weight", "bias" or both, each [B, *shape]; see `per_sample_gradients`."""
+        self._check_unchanged()
+        return per_sample_gradients(self.layer, self.layer_input, self.output_gradient, wanted)
+
+    def prefers_norm_alone(self) -> bool:
+        """Whether the weight is better clipped by its norm alone. *Public*: shapes decide."""
+        return shortcuts.prefers_norm_alone(self.layer, self.layer_input, self.output_gradient)
+
+    def squared_norms(self) -> Tensor:
+        """Squared norms of the weight's per-sample gradients, float64 [B]."""
+        layer_input, gradient = self._wide()
+        with torch.autocast(gradient.device.type, enabled=False):
+            return shortcuts.squared_norms(self.layer, layer_input, gradient)
+
+    def weighted_sum(self, scale_B: Tensor, finite_B: Tensor) -> Tensor:
+        """The weight's gradients times their scale, summed; samples that are not finite are left out.
+
+        Raises:
+            ClippingError: somebody changed input or gradient in place since the norms were taken.
+        """
+        self._check_unchanged()
+        if not bool(finite_B.any()):
+            return torch.zeros_like(self.layer.weight, dtype=self._wide()[1].dtype)  # pyright: ignore
+        layer_input, gradient = self._wide()
+        if not bool(finite_B.all()):
+            layer_input, gradient, scale_B = layer_input[finite_B], gradient[finite_B], scale_B[finite_B]
+        with torch.autocast(gradient.device.type, enabled=False):
+            return shortcuts.weighted_sum(self.layer, layer_input, gradient, scale_B)
+
+    def _wide(self) -> tuple[Tensor, Tensor]:
+        """Input and gradient in float32 at least."""
+        wide = torch.promote_types(self.output_gradient.dtype, torch.float32)
+        return self.layer_input.to(wide), self.output_gradient.to(wide)
+
+    def _now(self) -> tuple[int, int]:
+        return self.layer_input._version, self.output_gradient._version
+
+    def _check_unchanged(self) -> None:
+        """A norm of other numbers than those that are summed would bound nothing."""
+        if self._now() != self._versions:
+            raise ClippingError(
+                f"input or gradient of layer {self.name} was changed in place during the backward pass; use new tensors"
+            )

@@ -1,0 +1,118 @@
+"""The weight gradient of a convolution for each sample, and for a weighted sum of them.
+
+PyTorch's own kernels do the work: a batch of B samples with C channels is handed to them as one sample with
+B·C channels in B groups. Where they are slow, the same numbers are had another way.
+
+Shapes: B samples, D inputs, P outputs, G groups, K×K kernel, H×W pixels, T output positions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+# Measured on two CPU cores (benchmarks/layer_cost.py): with fewer positions, grouped kernels lose to unfolding.
+FEW_POSITIONS = 100
+# The widest depthwise kernel for which PyTorch has a fast weight gradient on the CPU; wider ones are tiled by it.
+TILE = 3
+
+
+def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """Each sample's weight gradient, [B, P, D/G, K, K]."""
+    if is_pointwise(layer):
+        gradients, inputs = as_positions(layer, input_BDHW, gradient_BPHW)
+        return torch.matmul(gradients, inputs.transpose(-1, -2)).reshape(len(input_BDHW), *layer.weight.shape)
+    if layer.groups == layer.in_channels == layer.out_channels and max(layer.dilation) == 1:
+        return _depthwise(layer, input_BDHW, gradient_BPHW)
+    if layer.groups == 1 and gradient_BPHW.shape[2:].numel() < FEW_POSITIONS:
+        gradients, inputs = as_positions(layer, input_BDHW, gradient_BPHW)
+        return torch.matmul(gradients, inputs.transpose(-1, -2)).reshape(len(input_BDHW), *layer.weight.shape)
+    padding = _as_pair(layer.padding)
+    return _grouped(layer, input_BDHW, gradient_BPHW, layer.kernel_size, padding)
+
+
+def weighted_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor, scale_B: Tensor) -> Tensor:
+    """The sum over samples of scale times weight gradient, [P, D/G, K, K]: one ordinary weight gradient."""
+    scaled = gradient_BPHW * scale_B.to(gradient_BPHW.dtype)[:, None, None, None]
+    return _weight_gradient(
+        scaled, input_BDHW, layer.weight.shape, layer.stride, _as_pair(layer.padding), layer.dilation, layer.groups
+    )
+
+
+def is_pointwise(layer: nn.Conv2d) -> bool:
+    """Whether every output position sees one input position."""
+    return layer.kernel_size == (1, 1) and layer.padding == (0, 0)
+
+
+def as_positions(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Output gradients [B, G, P/G, T], and what each output position saw, [B, G, D/G·K·K, T]."""
+    batch = len(input_BDHW)
+    gradients = gradient_BPHW.reshape(batch, layer.groups, layer.out_channels // layer.groups, -1)
+    if is_pointwise(layer):
+        rows, columns = layer.stride
+        seen = input_BDHW[:, :, ::rows, ::columns]
+    else:
+        seen = F.unfold(input_BDHW, layer.kernel_size, layer.dilation, _as_pair(layer.padding), layer.stride)
+    return gradients, seen.reshape(batch, layer.groups, -1, gradients.shape[-1])
+
+
+def _as_pair(padding: str | tuple[int, ...]) -> tuple[int, int]:
+    """Padding as numbers; names are refused before anything runs."""
+    assert not isinstance(padding, str)
+    rows, columns = padding
+    return rows, columns
+
+
+def _depthwise(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """Kernels wider than a tile are covered by tiles: each is the gradient of a small kernel that starts elsewhere."""
+    kernel_rows, kernel_columns = layer.kernel_size
+    padding = _as_pair(layer.padding)
+    if min(kernel_rows, kernel_columns) < TILE or max(kernel_rows, kernel_columns) == TILE:
+        return _grouped(layer, input_BDHW, gradient_BPHW, layer.kernel_size, padding)
+    padded = F.pad(input_BDHW, (padding[1], padding[1], padding[0], padding[0]))
+    reach_rows = (gradient_BPHW.shape[2] - 1) * layer.stride[0] + TILE
+    reach_columns = (gradient_BPHW.shape[3] - 1) * layer.stride[1] + TILE
+    weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
+    for row in _tile_starts(kernel_rows):
+        for column in _tile_starts(kernel_columns):
+            window = padded[:, :, row : row + reach_rows, column : column + reach_columns]
+            part = _grouped(layer, window, gradient_BPHW, (TILE, TILE), (0, 0))
+            weight[..., row : row + TILE, column : column + TILE] = part
+    return weight
+
+
+def _tile_starts(length: int) -> list[int]:
+    """Where tiles start so that they cover a kernel's side; the last may overlap the one before."""
+    return sorted({*range(0, length - TILE + 1, TILE), length - TILE})
+
+
+def _grouped(
+    layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor, kernel: tuple[int, ...], padding: tuple[int, int]
+) -> Tensor:
+    """All samples in one call, as groups of one sample: [B, P, D/G, *kernel]."""
+    batch = len(input_BDHW)
+    shape = (layer.out_channels, layer.in_channels // layer.groups, *kernel)
+    weight = _weight_gradient(
+        gradient_BPHW.reshape(1, -1, *gradient_BPHW.shape[2:]), input_BDHW.reshape(1, -1, *input_BDHW.shape[2:]),
+        (batch * shape[0], *shape[1:]), layer.stride, padding, layer.dilation, layer.groups * batch,
+    )  # fmt: skip
+    return weight.reshape(batch, *shape)
+
+
+def _weight_gradient(
+    gradient: Tensor,
+    layer_input: Tensor,
+    shape: tuple[int, ...] | torch.Size,
+    stride: tuple[int, ...],
+    padding: tuple[int, int],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """PyTorch's weight gradient; of the weight itself only the shape matters."""
+    weight = gradient.new_empty(shape)
+    wanted = [False, True, False]
+    found = torch.ops.aten.convolution_backward(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        gradient, layer_input, weight, None, stride, padding, dilation, False, (0, 0), groups, wanted
+    )
+    return found[1]  # pyright: ignore[reportUnknownVariableType]
