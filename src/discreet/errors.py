@@ -4,6 +4,7 @@
     ├── ConfigurationError      a setting is unknown, missing or out of range
     ├── DataError               a data set is missing, empty, unreadable or inconsistent
     ├── PictureError            one picture cannot be read or is refused
+    ├── FaceDetectionError      faces could not be looked for, so nothing may be shown
     ├── WeightsError            weights are missing, changed, or fit another network
     ├── CheckpointError         a checkpoint is missing or belongs to another configuration
     ├── DependencyError         an optional package is not installed
@@ -33,6 +34,10 @@ class DataError(DiscreetError):
 
 class PictureError(DiscreetError):
     """One picture cannot be read or is refused."""
+
+
+class FaceDetectionError(DiscreetError):
+    """Faces could not be looked for, so nothing may be shown."""
 
 
 class WeightsError(DiscreetError):

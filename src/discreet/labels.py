@@ -11,11 +11,12 @@ import colorsys
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.errors import ConfigurationError, DataError
+from discreet.errors import ConfigurationError, DataError, DiscreetError
 
 IGNORED = 255
 MAX_LABELS = 254
@@ -297,3 +298,37 @@ def read_labels(path: Path) -> LabelSet:
     if not isinstance(pairs, list) or not all(isinstance(p, list) and len(p) == 2 for p in pairs):
         raise DataError(f"{path}: flip_pairs must be a list of pairs of ids, e.g. [[14, 15]]")
     return from_names(path.parent.name, names, [(int(a), int(b)) for a, b in pairs])
+
+
+def describe_label_set(labels: LabelSet) -> str | dict[str, Any]:
+    """A label set for JSON: a known one by its name, another by its content."""
+    try:
+        if label_set(labels.name) == labels:
+            return labels.name
+    except DiscreetError:
+        pass
+    return {
+        "name": labels.name,
+        "names": labels.names,
+        "names_zh": labels.names_zh,
+        "palette": labels.palette,
+        "flip_pairs": labels.flip_pairs,
+    }
+
+
+def read_label_set(described: str | dict[str, Any]) -> LabelSet:
+    """The opposite of `describe_label_set`.
+
+    Raises:
+        ConfigurationError: an unknown name, or a set that makes no sense.
+        KeyError, TypeError, ValueError: something else was described.
+    """
+    if isinstance(described, str):
+        return label_set(described)
+    return LabelSet(
+        described["name"],
+        tuple(described["names"]),
+        tuple(described["names_zh"]),
+        tuple((int(r), int(g), int(b)) for r, g, b in described["palette"]),
+        tuple((int(a), int(b)) for a, b in described["flip_pairs"]),
+    )

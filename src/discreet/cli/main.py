@@ -23,6 +23,7 @@ VERBS = {
     "train": "train a model, with differential privacy unless told otherwise",
     "evaluate": "measure a model on labelled pictures",
     "parse": "find every person and every part in pictures",
+    "export": "write a network for ONNX Runtime, OpenVINO or browsers",
     "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",
     "ledger": "show, verify or cap what a data set's budget was spent on",
     "card": "the privacy card of a run",

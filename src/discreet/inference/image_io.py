@@ -20,17 +20,18 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 25_000_000
 
 
-def read_image(source: str | Path | bytes) -> NDArray[np.uint8]:
+def read_image(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a picture: turned as its camera says, in sRGB.
 
     Args:
         source: a path, or the file's bytes. *SENSITIVE*
+        max_pixels: of the largest picture that is read.
 
     Returns:
         uint8 RGB [H, W, 3].
 
     Raises:
-        PictureError: missing, truncated, animated, larger than 25 million pixels, or not JPEG, PNG or WebP.
+        PictureError: missing, truncated, animated, too large, or not JPEG, PNG or WebP.
     """
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
@@ -39,7 +40,7 @@ def read_image(source: str | Path | bytes) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
             with Image.open(stream, formats=FORMATS) as opened:
-                return _decode(opened, name)
+                return _decode(opened, name, max_pixels)
     except PictureError:
         raise
     except FileNotFoundError:
@@ -49,7 +50,7 @@ def read_image(source: str | Path | bytes) -> NDArray[np.uint8]:
     except UnidentifiedImageError:
         raise PictureError(f"{name} is not a JPEG, PNG or WebP picture; convert it to one of these") from None
     except Image.DecompressionBombError:
-        raise PictureError(f"{name} is too large; at most {MAX_PIXELS:,} pixels are allowed: make it smaller") from None
+        raise PictureError(f"{name} is too large; at most {max_pixels:,} pixels are allowed: make it smaller") from None
     except Exception:  # decoders raise errors of many kinds on damaged files
         raise PictureError(f"{name} is truncated or damaged; save it again from its original") from None
 
@@ -70,11 +71,11 @@ def encode_parts_png(parts: NDArray[np.uint8], labels: LabelSet) -> bytes:
     return stream.getvalue()
 
 
-def _decode(opened: Image.Image, name: str) -> NDArray[np.uint8]:
+def _decode(opened: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
     """Pixels of an opened file, whose size is known before it is decoded."""
     width, height = opened.size
-    if width * height > MAX_PIXELS:
-        raise PictureError(f"{name} has {width}×{height} pixels; at most {MAX_PIXELS:,} are allowed: make it smaller")
+    if width * height > max_pixels:
+        raise PictureError(f"{name} has {width}×{height} pixels; at most {max_pixels:,} are allowed: make it smaller")
     # Phones write JPEGs with a second picture behind the first (MPO); that one is metadata, not an animation.
     if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
         raise PictureError(f"{name} is animated; save one frame of it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,8 @@ class Parser:
         labels: what its first classes mean.
         human: whether whole persons are among its classes.
         image_size: (height, width) of its canvas, in pixels.
+        sizes: of all canvases that the backend takes, where it takes several; the one that fits a picture's shape
+            best is used, of those as large as `image_size`.
         enlarge: whether smaller pictures grow to fill the canvas; by default not in the single-person form,
             as published.
     """
@@ -43,12 +46,14 @@ class Parser:
         human: bool,
         image_size: tuple[int, int],
         *,
+        sizes: Sequence[tuple[int, int]] = (),
         enlarge: bool | None = None,
     ) -> None:
         self.labels = labels
         self.human = human
         self.canvas = image_size
-        self._backend = backend
+        self.sizes = alike(sizes, image_size) or list(sizes) or [image_size]
+        self.backend = backend
         self._enlarge = human if enlarge is None else enlarge
 
     def parse(
@@ -65,8 +70,9 @@ class Parser:
         """
         image = _checked(picture) if isinstance(picture, np.ndarray) else read_image(picture)
         height, width = image.shape[:2]
-        frame = Letterbox.fit(height, width, self.canvas, enlarge=self._enlarge)
-        class_logits, mask_logits = self._backend(frame.apply(image))
+        canvas = best_canvas(height, width, self.sizes)
+        frame = Letterbox.fit(height, width, canvas, enlarge=self._enlarge)
+        class_logits, mask_logits = self.backend(frame.apply(image))
         return assemble(
             class_logits,
             mask_logits,
@@ -76,6 +82,22 @@ class Parser:
             image=image,
             human_threshold=human_threshold,
         )
+
+
+def alike(sizes: Sequence[tuple[int, int]], image_size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Of several canvases, those with about as many pixels as one: where the network is as good as it was trained."""
+    wanted = image_size[0] * image_size[1]
+    return [size for size in sizes if 0.7 <= size[0] * size[1] / wanted <= 1.4]
+
+
+def best_canvas(height: int, width: int, canvases: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The canvas on which a picture leaves least of its area empty; the first of several."""
+
+    def filled(canvas: tuple[int, int]) -> float:
+        zoom = min(canvas[0] / height, canvas[1] / width)
+        return (height * zoom) * (width * zoom) / (canvas[0] * canvas[1])
+
+    return max(canvases, key=filled)
 
 
 def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

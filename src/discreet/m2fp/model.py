@@ -18,7 +18,7 @@ from discreet.m2fp.backbones import STRIDES, EfficientNetLite0, ResNet
 from discreet.m2fp.criterion import CriterionSettings
 from discreet.m2fp.decisions import Decisions
 from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
-from discreet.m2fp.pixel_decoder import DeformablePixelDecoder, LitePixelDecoder
+from discreet.m2fp.pixel_decoder import DeformablePixelDecoder, LitePixelDecoder, PixelFeatures
 from discreet.m2fp.presets import Architecture, criterion_settings, preset
 from discreet.m2fp.query_decoder import QueryDecoder
 
@@ -103,20 +103,38 @@ class M2FP(nn.Module):
         Raises:
             ConfigurationError: not a batch of RGB pictures, or decisions of another batch size.
         """
-        if images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3 or 0 in images_B3HW.shape:
-            raise ConfigurationError(
-                f"images of shape {tuple(images_B3HW.shape)}; give a batch [B, 3, H, W] of at least one RGB picture"
-            )
+        _check_images(images_B3HW)
         if decisions is not None and decisions.attention_masks:
             decisions.check_batch(len(images_B3HW))
+        outputs = self.query_decoder(self._features(images_B3HW), decisions)
+        *auxiliary, final = [(classes, _cut(masks, images_B3HW)) for classes, masks in outputs]
+        return M2FPOutput(*final, auxiliary=auxiliary)
+
+    def infer(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """class_logits [B, Q, C+1] and mask_logits [B, Q, H/4, W/4] as of `forward`, sooner: nothing to train on."""
+        _check_images(images_B3HW)
+        classes, masks = self.query_decoder.final(self._features(images_B3HW))
+        return classes, _cut(masks, images_B3HW)
+
+    def _features(self, images_B3HW: Tensor) -> PixelFeatures:
+        """Of pictures padded to whole cells of the coarsest level."""
         height, width = images_B3HW.shape[2:]
         coarsest = STRIDES[-1]
-        padded = F.pad(images_B3HW, (0, -width % coarsest, 0, -height % coarsest))
-        features = self.pixel_decoder(self.backbone(padded))
-        outputs = self.query_decoder(features, decisions)
-        rows, columns = -(-height // MASK_STRIDE), -(-width // MASK_STRIDE)
-        *auxiliary, final = [(classes, masks[:, :, :rows, :columns]) for classes, masks in outputs]
-        return M2FPOutput(*final, auxiliary=auxiliary)
+        return self.pixel_decoder(self.backbone(F.pad(images_B3HW, (0, -width % coarsest, 0, -height % coarsest))))
+
+
+def _check_images(images_B3HW: Tensor) -> None:
+    """Refuse what is no batch of pictures."""
+    if images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3 or 0 in images_B3HW.shape:
+        raise ConfigurationError(
+            f"images of shape {tuple(images_B3HW.shape)}; give a batch [B, 3, H, W] of at least one RGB picture"
+        )
+
+
+def _cut(masks_BQHW: Tensor, images_B3HW: Tensor) -> Tensor:
+    """Masks without the padding's."""
+    height, width = images_B3HW.shape[2:]
+    return masks_BQHW[:, :, : -(-height // MASK_STRIDE), : -(-width // MASK_STRIDE)]
 
 
 def build(name: str, num_classes: int, *, human: bool = True, seed: int | None = None) -> M2FP:

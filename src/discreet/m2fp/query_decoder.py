@@ -66,6 +66,27 @@ class QueryDecoder(nn.Module):
             outputs.append(self._predict(queries, features.mask_features))
         return outputs
 
+    def final(self, features: PixelFeatures) -> tuple[Tensor, Tensor]:
+        """What `forward` says after its last layer, without what it says before: for inference.
+
+        Masks that only guide attention are computed as coarse as they are used. Shrinking is linear, so a mask of
+        shrunken features is the shrunken mask, up to rounding.
+        """
+        memory = self._memory(features)
+        shrunken = [resize(features.mask_features, level.shape[2:]) for level in features.levels]
+        batch = features.mask_features.shape[0]
+        queries = look_up_all(self.query_feat, batch)
+        places = look_up_all(self.query_embed, batch)
+        for index, feed_forward in enumerate(self.feed_forward):
+            level = index % NUM_LEVELS
+            value, key = memory[level]
+            masks = self._masks(self.decoder_norm(queries), shrunken[level])
+            hidden = outside(masks)
+            queries = self.cross_attention[index](queries, queries + places, key, value, hidden)
+            placed = queries + places
+            queries = feed_forward(self.self_attention[index](queries, placed, placed, queries))
+        return self._predict(queries, features.mask_features)
+
     def _memory(self, features: PixelFeatures) -> list[tuple[Tensor, Tensor]]:
         """Each level's tokens, without and with their positions."""
         level_BLD = look_up_all(self.level_embed, features.mask_features.shape[0])
@@ -79,12 +100,21 @@ class QueryDecoder(nn.Module):
     def _predict(self, queries_BQD: Tensor, mask_features_BDHW: Tensor) -> tuple[Tensor, Tensor]:
         """Class and mask of every query."""
         normed = self.decoder_norm(queries_BQD)
-        masks = torch.einsum("bqd,bdhw->bqhw", self.mask_embed(normed), mask_features_BDHW)
-        return self.class_embed(normed), masks
+        return self.class_embed(normed), self._masks(normed, mask_features_BDHW)
+
+    def _masks(self, normed_BQD: Tensor, features_BDHW: Tensor) -> Tensor:
+        """Mask logits of every query."""
+        masks_BQT = self.mask_embed(normed_BQD) @ features_BDHW.flatten(2)
+        return masks_BQT.unflatten(2, features_BDHW.shape[2:])
 
 
 @torch.no_grad()
 def hidden_cells(mask_logits_BQHW: Tensor, size: torch.Size) -> Tensor:
     """Cells outside a query's own mask (probability below ½), bool [B, Q, T]; a query that sees nothing sees all."""
-    hidden = (resize(mask_logits_BQHW, size).sigmoid() < 0.5).flatten(2)
+    return outside(resize(mask_logits_BQHW, size))
+
+
+def outside(mask_logits_BQHW: Tensor) -> Tensor:
+    """`hidden_cells` of masks that have the level's size already."""
+    hidden = (mask_logits_BQHW.sigmoid() < 0.5).flatten(2)
     return hidden & ~hidden.all(dim=2, keepdim=True)

@@ -19,6 +19,5 @@ class TorchBackend:
         """uint8 RGB [H, W, 3] -> class_logits [Q, C+1], mask_logits [Q, h, w], float32."""
         parameter = next(self._model.parameters())
         with torch.inference_mode():
-            output = self._model(self._model.normalise(image)[None].to(parameter))
-        classes, masks = output.class_logits[0], output.mask_logits[0]
-        return classes.float().cpu().numpy(), masks.float().cpu().numpy()
+            classes, masks = self._model.infer(self._model.normalise(image)[None].to(parameter))
+        return classes[0].float().cpu().numpy(), masks[0].float().cpu().numpy()

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from discreet.errors import DiscreetError, WeightsError
-from discreet.labels import LabelSet, label_set
+from discreet.labels import LabelSet, describe_label_set, read_label_set
 from discreet.m2fp.model import M2FP
 from discreet.m2fp.presets import Architecture
 
@@ -103,7 +103,7 @@ def load_model(folder: Path) -> tuple[M2FP, ModelInfo]:
         )
     try:
         info = ModelInfo(
-            _read_label_set(description["label_set"]),
+            read_label_set(description["label_set"]),
             _read_size(description["image_size"]),
             digest,
             description["extra"],
@@ -139,24 +139,8 @@ def _describe(model: M2FP, labels: LabelSet) -> dict[str, Any]:
     return {
         "format": _FORMAT,
         "architecture": model.architecture(),
-        "label_set": _describe_labels(labels),
+        "label_set": describe_label_set(labels),
         "normalisation": {"mean": mean, "std": std},
-    }
-
-
-def _describe_labels(labels: LabelSet) -> str | dict[str, Any]:
-    """A known set by its name, another by its content."""
-    try:
-        if label_set(labels.name) == labels:
-            return labels.name
-    except DiscreetError:
-        pass
-    return {
-        "name": labels.name,
-        "names": labels.names,
-        "names_zh": labels.names_zh,
-        "palette": labels.palette,
-        "flip_pairs": labels.flip_pairs,
     }
 
 
@@ -164,19 +148,6 @@ def _read_size(described: int | list[int]) -> tuple[int, int]:
     """Height and width; the side of a square counts as both."""
     height, width = (described, described) if isinstance(described, int) else described
     return int(height), int(width)
-
-
-def _read_label_set(described: str | dict[str, Any]) -> LabelSet:
-    """The opposite of `_describe_labels`."""
-    if isinstance(described, str):
-        return label_set(described)
-    return LabelSet(
-        described["name"],
-        tuple(described["names"]),
-        tuple(described["names_zh"]),
-        tuple((int(r), int(g), int(b)) for r, g, b in described["palette"]),
-        tuple((int(a), int(b)) for a, b in described["flip_pairs"]),
-    )
 
 
 def _read_description(path: Path) -> dict[str, Any]:

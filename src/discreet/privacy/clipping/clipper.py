@@ -210,7 +210,7 @@ class _Batch:
         for key, name in names.items():
             if name in self.sums:
                 raise ClippingError(
-                    f"parameter {name} was clipped already; repeat layers without re-entrant checkpointing, or clip flat"
+                    f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance"
                 )
             earlier = self._deferred.pop(name, None)
             if earlier is not None:  # called again: norms do not add up, gradients do

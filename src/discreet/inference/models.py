@@ -1,0 +1,113 @@
+"""The models that come with the package, pinned by hash: PyTorch weights for training, ONNX for everything else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from discreet.errors import WeightsError
+from discreet.inference.exported import digest_of
+
+# name of a shipped model: SHA-256 of its safetensors file, and of the model.json of its exported folder
+_SHIPPED = {
+    "m2fp-lite": (
+        "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
+        "bfd186a6112182a29a2c44b240b5658674df1e3c715a073481341861e6904023",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model inside the package.
+
+    Args:
+        folder: of its PyTorch weights.
+        sha256: that these must have.
+        exported: folder of its ONNX form.
+        exported_sha256: that its model.json must have; that one holds the hashes of the rest.
+    """
+
+    folder: Path
+    sha256: str
+    exported: Path
+    exported_sha256: str
+
+    def status(self) -> str:
+        """ "intact", "missing" or "changed", of the PyTorch weights."""
+        return _status(self.folder / "model.safetensors", self.sha256)
+
+    def exported_status(self) -> str:
+        """ "intact", "missing" or "changed", of the ONNX form."""
+        return _status(self.exported / "model.json", self.exported_sha256)
+
+
+@cache
+def shipped_models() -> dict[str, ShippedModel]:
+    """The models that come with the package, by name."""
+    assets = Path(str(files("discreet") / "assets"))
+    return {
+        name: ShippedModel(assets / "weights" / name, weights, assets / "exported" / name, exported)
+        for name, (weights, exported) in _SHIPPED.items()
+    }
+
+
+def model_folder(model: str | Path) -> Path:
+    """The folder of a shipped name's PyTorch weights, of a run, or of an exported model.
+
+    Raises:
+        WeightsError: no such folder or name, no model in it, or shipped weights that were changed.
+    """
+    shipped = _shipped(model)
+    if shipped is not None:
+        _require_intact(model, shipped.status())
+        return shipped.folder
+    folder = Path(model)
+    if not (folder / "model.json").exists():
+        known = ", ".join(shipped_models())
+        raise WeightsError(f"{model} is neither a folder with a model.json nor a shipped model ({known})")
+    return folder
+
+
+def exported_folder(model: str | Path) -> Path:
+    """The folder of a shipped name's exported form, or an exported folder.
+
+    Raises:
+        WeightsError: as of `model_folder`.
+    """
+    shipped = _shipped(model)
+    if shipped is None:
+        return model_folder(model)
+    _require_intact(model, shipped.exported_status())
+    return shipped.exported
+
+
+def model_digest(model: str | Path) -> str:
+    """SHA-256 that says which exported network answers."""
+    return digest_of(exported_folder(model))
+
+
+def web_folder(name: str) -> Path:
+    """What the page needs of a shipped model to run it in the browser: its exported folder."""
+    return exported_folder(name)
+
+
+def _shipped(model: str | Path) -> ShippedModel | None:
+    """The shipped model of a name, if it is one."""
+    return None if Path(model).exists() else shipped_models().get(str(model))
+
+
+def _require_intact(model: str | Path, status: str) -> None:
+    """Refuse what is not what was shipped."""
+    if status != "intact":
+        raise WeightsError(f"shipped weights {model} are {status}; install the package anew")
+
+
+def _status(path: Path, sha256: str) -> str:
+    """Of one pinned file."""
+    if not path.exists():
+        return "missing"
+    return "intact" if hashlib.sha256(path.read_bytes()).hexdigest() == sha256 else "changed"
