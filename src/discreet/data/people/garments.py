@@ -8,7 +8,7 @@ Shapes: V vertices.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,53 +61,56 @@ class Garment:
 
 def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None:
     """The garment on a figure, or None where nothing of it is left."""
-    body = template()
-    cut = cut_at_zero(body.meshes[garment.mesh], garment.field.astype(np.float32))
+    rows, faces, points = _submesh(garment.mesh)
+    cut = cut_at_zero(faces, garment.field[rows].astype(np.float32))
     if not len(cut.faces):
         return None
-    lift = np.broadcast_to(np.asarray(garment.lift, np.float32), len(body.points)).copy()
-    used = body.rows(garment.mesh)
+    lift = np.asarray(garment.lift, np.float32)
+    lift = lift[rows] if lift.ndim else np.full(len(rows), lift)
     if garment.crumple:
-        lift[used] += garment.crumple * (noise(body.points[used], 14, seed) - 0.4)
+        lift += garment.crumple * (noise(points, 14, seed) - 0.4)
+    normals = figure.normals[rows]
     if garment.mesh == "skirt":
         # What lies on top of a thigh rests on it, however wide it falls elsewhere.
-        lying = np.clip(figure.normals[used, 2], 0, 1)
-        lift[used] += lying * (np.minimum(lift[used], _RESTS) - lift[used])
-    lifted = figure.vertices + figure.normals * lift[:, None]
+        lift += np.clip(normals[:, 2], 0, 1) * (np.minimum(lift, _RESTS) - lift)
+    lifted = figure.vertices[rows] + normals * lift[:, None]
     if garment.drape:
-        lifted = _drape(figure, lifted, garment)
+        lifted = _drape(normals, lifted, garment)
     labels = np.full(len(cut.faces), garment.label, np.uint8)
-    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points), labels, garment.material)
+    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(points), labels, garment.material)
     return compact(layer)
 
 
-def _drape(figure: Figure, lifted: Floats, garment: Garment) -> Floats:
+@cache
+def _submesh(mesh: str) -> tuple[Ints, Ints, Floats]:
+    """Of a mesh: its vertices, its faces as places among them, and their points on the template."""
+    body = template()
+    rows = body.rows(mesh)
+    return rows, np.searchsorted(rows, body.meshes[mesh]).astype(np.int32), body.points[rows]
+
+
+def _drape(normals: Floats, start: Floats, garment: Garment) -> Floats:
     """Cloth spanned over hollows: each vertex moves out to the mean of its neighbours, never in.
 
     Only along the normals: vertices that slide along the cloth would bend its hems.
     """
-    rows, edges, degree = _neighbours(garment.mesh)
-    start, normals = lifted[rows], figure.normals[rows]
+    edges, degree = _neighbours(garment.mesh)
     spanned = start
     for _ in range(_DRAPE_ROUNDS):
-        sums = [np.bincount(edges[0], spanned[edges[1], axis], len(rows)) for axis in range(3)]
+        sums = [np.bincount(edges[0], spanned[edges[1], axis], len(start)) for axis in range(3)]
         mean = np.stack(sums, 1) / degree[:, None]
         outwards = np.clip(((mean - start) * normals).sum(1), 0, None)
         spanned = start + outwards[:, None] * normals
-    result = lifted.copy()
-    result[rows] = start + garment.drape * (spanned - start)
-    return result
+    return (start + garment.drape * (spanned - start)).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
-def _neighbours(mesh: str) -> tuple[Ints, Ints, Ints]:
-    """Of a mesh: its vertices, its edges in both directions as places among them [2, E], edges a vertex."""
-    body = template()
-    rows = body.rows(mesh)
-    faces = np.searchsorted(rows, body.meshes[mesh])
+@cache
+def _neighbours(mesh: str) -> tuple[Ints, Ints]:
+    """Of a mesh: its edges in both directions as places among its vertices [2, E], edges a vertex."""
+    rows, faces, _ = _submesh(mesh)
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
-    return rows, np.ascontiguousarray(edges), np.bincount(edges[0], minlength=len(rows))
+    return np.ascontiguousarray(edges), np.bincount(edges[0], minlength=len(rows))
 
 
 def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:
