@@ -61,10 +61,13 @@ class Cut:
 
 def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
     """Unit normals, float32 [V, 3], weighted by area; zero where no face is."""
-    corners = vertices[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    flat = faces.ravel()
-    total = np.stack([np.bincount(flat, np.repeat(across[:, axis], 3), len(vertices)) for axis in range(3)], 1)
+    columns = np.ascontiguousarray(vertices.T)
+    first, second, third = (columns.take(faces[:, corner], axis=1) for corner in range(3))
+    left, right = second - first, third - first
+    flat, total = faces.ravel(), np.empty((len(vertices), 3))
+    for axis, (one, other) in enumerate(((1, 2), (2, 0), (0, 1))):
+        across = left[one] * right[other] - left[other] * right[one]
+        total[:, axis] = np.bincount(flat, np.repeat(across, 3), len(vertices))
     length = np.sqrt((total**2).sum(1, keepdims=True))
     return (total / np.maximum(length, 1e-12)).astype(np.float32)
 

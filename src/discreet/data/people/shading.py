@@ -49,7 +49,7 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     corners, weights = stage.faces[hits.face], hits.place.astype(np.float32)
     points, normals, texture_points = (
         np.einsum("rk,rkd->rd", weights, values[corners])
-        for values in (stage.vertices, stage.normals, stage.texture_points)
+        for values in (stage.vertices, stage.normals(hits.face), stage.texture_points)
     )
     sight = points - scene.camera.position
     distance = np.sqrt(_dot(sight, sight))
