@@ -74,8 +74,8 @@ def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
 
 def cut_at_zero(faces: Ints, field: Floats) -> Cut:
     """Keep the part of a mesh where `field` [V] is positive, splitting triangles at zero."""
-    inside = field[faces] > 0
-    num_inside = inside.sum(1)
+    inside = (field > 0)[faces]
+    num_inside = inside[:, 0].astype(np.int8) + inside[:, 1] + inside[:, 2]
     kept = [faces[num_inside == 3]]
     firsts: list[Ints] = []
     seconds: list[Ints] = []
@@ -110,7 +110,7 @@ def compact(layer: Layer) -> Layer:
         layer,
         vertices=layer.vertices[used],
         texture_points=layer.texture_points[used],
-        faces=(np.cumsum(used) - 1)[layer.faces].astype(np.int32),
+        faces=(np.cumsum(used, dtype=np.int32) - np.int32(1))[layer.faces],
     )
 
 

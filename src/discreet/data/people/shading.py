@@ -48,7 +48,7 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     """Linear colours of hits, float32 [R, 3]; `behind` is what a far floor fades into."""
     corners, weights = stage.faces[hits.face], hits.place.astype(np.float32)
     points, normals, texture_points = (
-        np.einsum("rk,rkd->rd", weights, values[corners])
+        _between(values, corners, weights)
         for values in (stage.vertices, stage.normals(hits.face), stage.texture_points)
     )
     sight = points - scene.camera.position
@@ -66,6 +66,14 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     reach = np.hypot(points[:, 0], points[:, 1])
     fade = np.where(is_floor, np.clip((reach - start) / (end - start), 0, 1), 0)[:, None]
     return (colours * (1 - fade) + behind * fade).astype(np.float32)
+
+
+def _between(values_V3: Floats, corners: Ints, weights: Floats) -> Floats:
+    """Values of vertices, mixed by the weights [R, 3] of faces' corners [R, 3]: [R, 3]."""
+    mixed = values_V3.take(corners[:, 0], axis=0) * weights[:, :1]
+    for corner in (1, 2):
+        mixed += values_V3.take(corners[:, corner], axis=0) * weights[:, corner, None]
+    return mixed
 
 
 def _dot(first: Floats, second: Floats) -> Floats:
