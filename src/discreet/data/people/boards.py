@@ -45,10 +45,9 @@ def paint_boards(canvas: Floats, camera: Camera, boards: list[Board]) -> Floats:
         low, high = _window(board, camera, size_px)
         if (high <= low).any():
             continue
-        columns, rows = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-        rays = camera.rays(columns.ravel() + 0.5, rows.ravel() + 0.5, size_px)
-        colours, cover = _look_up(board, camera.position, rays)
-        shape = columns.shape
+        columns, rows = np.arange(low[0], high[0]), np.arange(low[1], high[1])
+        colours, cover = _look_up(board, camera.position, camera.grid(columns + 0.5, rows + 0.5, size_px))
+        shape = len(rows), len(columns)
         part = canvas[low[1] : high[1], low[0] : high[0]]
         part += cover.reshape(*shape, 1) * (colours.reshape(*shape, 3) - part)
     return canvas

@@ -83,8 +83,8 @@ class View:
 
 def look(scene: Scene, stage: Stage, size_px: int) -> View:
     """Cast one ray a pixel."""
-    row, column = np.mgrid[:size_px, :size_px].reshape(2, -1).astype(np.float32) + 0.5
-    faces, places = cast_pixels(scene, stage, column, row, size_px)
+    middles = np.arange(size_px, dtype=np.float32) + 0.5
+    faces, places = stage.cast(scene.camera.position, scene.camera.grid(middles, middles, size_px))
     hit = faces >= 0
     parts, persons = np.zeros(len(faces), np.uint8), np.zeros(len(faces), np.uint8)
     parts[hit], persons[hit] = stage.label_of_face[faces[hit]], stage.person_of_face[faces[hit]]
