@@ -17,7 +17,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.people.mesh import vertex_normals
+from discreet.data.people.mesh import turned, vertex_normals
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
@@ -97,8 +97,7 @@ class Figure:
 
     def on_head(self, points: Floats) -> Floats:
         """Points beside the unposed head, moved with the head."""
-        turned = np.einsum("vi,ji->vj", points, self.head_pose[:, :3]) + self.head_pose[:, 3]
-        return turned.astype(np.float32)
+        return turned(points, self.head_pose[:, :3], self.head_pose[:, 3])
 
 
 @lru_cache(maxsize=1)

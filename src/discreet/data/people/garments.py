@@ -94,23 +94,40 @@ def _drape(normals: Floats, start: Floats, garment: Garment) -> Floats:
 
     Only along the normals: vertices that slide along the cloth would bend its hems.
     """
-    edges, degree = _neighbours(garment.mesh)
-    spanned = start
+    order, columns, degree = _neighbours(garment.mesh)
+    base, along = (np.ascontiguousarray(values[order].T, np.float64) for values in (start, normals))
+    spanned = base
     for _ in range(_DRAPE_ROUNDS):
-        sums = [np.bincount(edges[0], spanned[edges[1], axis], len(start)) for axis in range(3)]
-        mean = np.stack(sums, 1) / degree[:, None]
-        outwards = np.clip(((mean - start) * normals).sum(1), 0, None)
-        spanned = start + outwards[:, None] * normals
-    return (start + garment.drape * (spanned - start)).astype(np.float32)
+        x, y, z = ((_sums(spanned[axis], columns) / degree - base[axis]) * along[axis] for axis in range(3))
+        spanned = base + np.maximum(x + y + z, 0) * along
+    result = np.empty_like(start)
+    result[order] = (base + garment.drape * (spanned - base)).T
+    return result
+
+
+def _sums(values_V: Floats, columns: list[Ints]) -> Floats:
+    """Of every vertex the sum over its neighbours; see _neighbours."""
+    sums = values_V.take(columns[0])
+    for column in columns[1:]:
+        sums[: len(column)] += values_V.take(column)
+    return sums
 
 
 @cache
-def _neighbours(mesh: str) -> tuple[Ints, Ints]:
-    """Of a mesh: its edges in both directions as places among its vertices [2, E], edges a vertex."""
+def _neighbours(mesh: str) -> tuple[Ints, list[Ints], Ints]:
+    """Of a mesh: its vertices, those with most neighbours first; the first neighbours of all, the second ones, and
+    so on, as far as there are any, as places in that order; the number of neighbours.
+    """
     rows, faces, _ = _submesh(mesh)
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
-    return np.ascontiguousarray(edges), np.bincount(edges[0], minlength=len(rows))
+    edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
+    degree = np.bincount(edges[:, 0], minlength=len(rows))
+    order = np.argsort(-degree, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    first = (np.cumsum(degree) - degree)[order]
+    columns = [place[edges[first[degree[order] > k] + k, 1]] for k in range(degree.max())]
+    return order, columns, degree[order]
 
 
 def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:
@@ -135,7 +152,7 @@ def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, ga
         if garment.hides and garment.mesh != "skirt":
             hidden |= garment.field > 0.03
     faces = body.meshes["skin"]
-    faces = faces[~hidden[faces].all(1)]
+    faces = faces[~(hidden[faces[:, 0]] & hidden[faces[:, 1]] & hidden[faces[:, 2]])]
     layer = Layer(figure.vertices, faces, body.points, labels[faces[:, 0]], material)
     return compact(layer)
 

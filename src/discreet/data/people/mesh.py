@@ -6,6 +6,7 @@ Shapes: V vertices, F faces.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,8 +40,16 @@ class Layer:
 
     def moved(self, rotation: Floats, offset: Floats) -> Layer:
         """The layer rotated [3, 3] about the origin, then moved by [3]."""
-        turned = np.einsum("vi,ji->vj", self.vertices, rotation) + offset
-        return replace(self, vertices=turned.astype(np.float32))
+        return replace(self, vertices=turned(self.vertices, rotation, offset))
+
+
+def turned(points_N3: Floats, rotation: Floats, offset: Floats) -> Floats:
+    """Points turned by [3, 3] about the origin, then moved by [3], float32."""
+    x, y, z = points_N3.T
+    result = np.empty(points_N3.shape, np.float32)
+    for axis, row in enumerate(rotation):
+        result[:, axis] = x * row[0] + y * row[1] + z * row[2] + offset[axis]
+    return result
 
 
 @dataclass(frozen=True)
@@ -133,15 +142,21 @@ def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> tu
 
 def ellipsoid(centre: Floats, radii: tuple[float, float, float]) -> tuple[Floats, Ints]:
     """Vertices and faces of an ellipsoid, 16 by 9 sides."""
+    points, faces = _ball()
+    return (np.asarray(centre) + points * np.asarray(radii)).astype(np.float32), faces.copy()
+
+
+@lru_cache(maxsize=1)
+def _ball() -> tuple[Floats, Ints]:
+    """Vertices and faces of a unit sphere."""
     around, up = 16, 9
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
     height = np.linspace(-np.pi / 2, np.pi / 2, up)
     ring = np.stack([np.cos(angle), np.sin(angle)], 1)
     points = [[c * np.cos(h), s * np.cos(h), np.sin(h)] for h in height for c, s in ring]
-    vertices = np.asarray(centre) + np.asarray(points) * np.asarray(radii)
     faces = []
     for row in range(up - 1):
         for column in range(around):
             here, beside = row * around + column, row * around + (column + 1) % around
             faces += [[here, beside, beside + around], [here, beside + around, here + around]]
-    return vertices.astype(np.float32), np.array(faces, np.int32)
+    return np.array(points), np.array(faces, np.int32)

@@ -17,7 +17,7 @@ PIXELS_A_METRE = 56
 
 def paint(colour: Floats) -> Paint:
     """A colour 0–1 as Pillow takes it."""
-    red, green, blue = (int(value) for value in np.clip(np.asarray(colour) * 255, 0, 255))
+    red, green, blue = (int(min(max(value, 0), 255)) for value in (np.asarray(colour) * 255).tolist())
     return red, green, blue
 
 
