@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
+Frequencies = tuple[float, float, float]
 
 _SIDE = 64
-_BLOCK = 16384
+_BLOCK = 8192
 
 
 @lru_cache(maxsize=1)
@@ -38,46 +39,40 @@ def _column(number: int) -> Floats:
     return np.ascontiguousarray(_table()[:, number])
 
 
-def _look_up(points_N3: Floats, columns: tuple[int, ...]) -> Floats:
-    """Trilinear look-up of columns of the table at points given in cells, [N, columns]."""
+def _look_up(points_N3: Floats, frequency: float | Frequencies, seed: int, columns: tuple[int, ...]) -> Floats:
+    """Trilinear look-up of columns of the table, [N, columns]; the seed chooses where in the table."""
+    scale = np.broadcast_to(np.asarray(frequency, np.float32), 3)[:, None]
+    shift = (np.array([seed % 61, seed // 61 % 59, seed // 3599 % 53], np.float32) + 0.37)[:, None]
     result = np.empty((len(points_N3), len(columns)), np.float32)
     for start in range(0, len(points_N3), _BLOCK):
-        _look_up_block(points_N3[start : start + _BLOCK], columns, result[start : start + _BLOCK])
+        points = np.ascontiguousarray(points_N3[start : start + _BLOCK].T)
+        _mix_corners((points * scale + shift).astype(np.float32), columns, result[start : start + _BLOCK])
     return result
 
 
-def _look_up_block(points_N3: Floats, columns: tuple[int, ...], result: Floats) -> None:
-    """Of as many points as the processor's cache holds at once."""
-    points = np.ascontiguousarray(points_N3.T)
-    cells = np.floor(points)
-    inside = points - cells
+def _mix_corners(places_3N: Floats, columns: tuple[int, ...], result: Floats) -> None:
+    """Look up at places given in cells: as many as the processor's cache holds at once."""
+    cells = np.floor(places_3N)
+    inside = places_3N - cells
     base = cells.astype(np.int32) & (_SIDE - 1)
-    places, shares = (base, (base + 1) & (_SIDE - 1)), (1 - inside, inside)
-    values, total = np.empty(len(points_N3), np.float32), np.zeros((len(columns), len(points_N3)), np.float32)
-    for i in (0, 1):
-        for j in (0, 1):
-            row, share = (places[i][0] * _SIDE + places[j][1]) * _SIDE, shares[i][0] * shares[j][1]
-            for k in (0, 1):
-                flat, weight = (row + places[k][2]).astype(np.intp), share * shares[k][2]
-                for number, column in enumerate(columns):
-                    # No index is out of range: "clip" only spares the look for one.
-                    np.take(_column(column), flat, out=values, mode="clip")
-                    values *= weight
-                    total[number] += values
-    result[:] = total.T
+    (x, y, z), (a, b, c) = np.stack([base, (base + 1) & (_SIDE - 1)], 1), np.stack([1 - inside, inside], 1)
+    corners = (((x[:, None] * _SIDE + y) * _SIDE)[:, :, None] + z).astype(np.intp)
+    weights = (a[:, None] * b)[:, :, None] * c
+    for number, column in enumerate(columns):
+        # No index is out of range: "clip" only spares the look for one.
+        values = _column(column).take(corners, mode="clip")
+        values *= weights
+        first, *others = values.reshape(8, -1)
+        for other in others:
+            first += other
+        result[:, number] = first
 
 
-def noise(points_N3: Floats, frequency: float | tuple[float, float, float], seed: int = 0) -> Floats:
+def noise(points_N3: Floats, frequency: float | Frequencies, seed: int = 0) -> Floats:
     """Noise in about 0–1, float32 [N], at points in metres with `frequency` cells a metre."""
-    return _look_up(_cells(points_N3, frequency, seed), (0,))[:, 0]
+    return _look_up(points_N3, frequency, seed, (0,))[:, 0]
 
 
-def noise_slope(points_N3: Floats, frequency: float | tuple[float, float, float], seed: int = 0) -> Floats:
+def noise_slope(points_N3: Floats, frequency: float | Frequencies, seed: int = 0) -> Floats:
     """The direction in which the noise grows, float32 [N, 3], per cell."""
-    return _look_up(_cells(points_N3, frequency, seed), (1, 2, 3))
-
-
-def _cells(points_N3: Floats, frequency: float | tuple[float, float, float], seed: int) -> Floats:
-    """Points in cells, moved to a place of the table that the seed chooses."""
-    shift = np.array([seed % 61, seed // 61 % 59, seed // 3599 % 53], np.float32) + 0.37
-    return (points_N3 * np.asarray(frequency, np.float32) + shift).astype(np.float32)
+    return _look_up(points_N3, frequency, seed, (1, 2, 3))
