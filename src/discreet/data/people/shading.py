@@ -62,10 +62,11 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     albedo, bent, gloss = _paint(stage, layer, texture_points, smooth)
     colours = _light(scene, _unit(bent), sight, albedo, gloss, shone, dark)
     start, end = scene.floor_ends
-    is_floor = np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer]
-    reach = np.hypot(points[:, 0], points[:, 1])
-    fade = np.where(is_floor, np.clip((reach - start) / (end - start), 0, 1), 0)[:, None]
-    return (colours * (1 - fade) + behind * fade).astype(np.float32)
+    floor = np.flatnonzero(np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer])
+    reach = np.hypot(points[floor, 0], points[floor, 1])
+    fade = np.clip((reach - start) / (end - start), 0, 1)[:, None]
+    colours[floor] = colours[floor] * (1 - fade) + behind[floor] * fade
+    return colours
 
 
 def _between(values_V3: Floats, corners: Ints, weights: Floats) -> Floats:
@@ -78,22 +79,26 @@ def _between(values_V3: Floats, corners: Ints, weights: Floats) -> Floats:
 
 def _dot(first: Floats, second: Floats) -> Floats:
     """Row by row, [R]."""
-    return np.einsum("rd,rd->r", first, second)
+    return first[:, 0] * second[:, 0] + first[:, 1] * second[:, 1] + first[:, 2] * second[:, 2]
 
 
 def _unit(vectors: Floats) -> Floats:
-    return (vectors / np.maximum(np.sqrt(_dot(vectors, vectors)), 1e-9)[:, None]).astype(np.float32)
+    length = np.maximum(np.sqrt(_dot(vectors, vectors)), 1e-9)
+    result = np.empty(vectors.shape, np.float32)
+    for axis in range(3):
+        result[:, axis] = vectors[:, axis] / length
+    return result
 
 
 def _paint(stage: Stage, layer: Ints, texture_points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats]:
     """Linear albedo [R, 3], bent normals [R, 3] and gloss [R] of every hit, material by material."""
     albedo, bent = np.zeros_like(normals), normals.copy()
     gloss = np.zeros(len(normals), np.float32)
-    order = np.argsort(layer, kind="stable")
+    order = np.argsort(layer.astype(np.int16), kind="stable")  # of so few bits, it is sorted by counting
     bounds = np.searchsorted(layer[order], np.arange(len(stage.layers) + 1))
     for number in np.flatnonzero(np.diff(bounds)):
         here = order[bounds[number] : bounds[number + 1]]
-        painted = stage.layers[number].material.paint(texture_points[here], normals[here])
+        painted = stage.layers[number].material.paint(texture_points.take(here, axis=0), normals.take(here, axis=0))
         albedo[here], bent[here], gloss[here] = painted
     return np.clip(albedo, 0, 1) ** 2.2, bent, gloss
 
@@ -102,10 +107,11 @@ def _visibility(scene: Scene, stage: Stage, points: Floats, smooth: Floats, rng:
     """Whether the light is seen, and the share of nearby directions that are blocked; [R] each, grainy."""
     light = scene.light
     above = points + 0.003 * smooth
-    towards = light.direction + rng.normal(0, light.softness, points.shape).astype(np.float32)
+    strayed = rng.normal(0, light.softness, points.shape)
     lit = np.flatnonzero(_dot(smooth, np.broadcast_to(light.direction, smooth.shape)) > 0)
     shone = np.zeros(len(points), np.float32)
-    shone[lit] = ~stage.blocked(above[lit], _unit(towards[lit]), _SHADOW_REACH)
+    towards = light.direction + strayed.take(lit, axis=0).astype(np.float32)
+    shone[lit] = ~stage.blocked(above.take(lit, axis=0), _unit(towards), _SHADOW_REACH)
     dark = np.zeros(len(points), np.float32)
     for _ in range(_OCCLUSION_RAYS):
         scattered = _unit(smooth + _unit(rng.normal(size=points.shape).astype(np.float32)) * 0.85)
@@ -120,9 +126,9 @@ def _averaged(values_KR: Floats, hits: Hits, layer: Ints, smooth: Floats, depth:
     maps = np.zeros((len(values_KR) + 1, size_px**2), np.float32)
     maps[:-1, pixel], maps[-1, pixel] = values_KR[:, first], 1.0  # the last counts, and is 0 where nothing was hit
     layers = np.full(size_px**2, -1, np.int32)
-    facing, far = np.zeros((size_px**2, 3), np.float32), np.zeros(size_px**2, np.float32)
-    layers[pixel], facing[pixel], far[pixel] = layer[first], smooth[first], depth[first]
-    guides = layers.reshape(shape), facing.reshape(*shape, 3), far.reshape(shape)
+    facing, far = np.zeros((3, size_px**2), np.float32), np.zeros(size_px**2, np.float32)
+    layers[pixel], facing[:, pixel], far[pixel] = layer[first], smooth[first].T, depth[first]
+    guides = layers.reshape(shape), facing.reshape(3, *shape), far.reshape(shape)
     sums = maps.reshape(-1, *shape)
     for axis in (0, 1):
         sums = _along(sums, guides, axis)
@@ -140,9 +146,10 @@ def _along(sums: Floats, guides: tuple[Ints, Floats, Floats], axis: int) -> Floa
         here[axis], there[axis] = slice(None, -shift), slice(shift, None)
         one, other = tuple(here), tuple(there)
         same = (layers[one] == layers[other]) & (np.abs(far[one] - far[other]) < _SAME_DEPTH * far[one])
-        same &= np.einsum("rcd,rcd->rc", facing[one], facing[other]) > _SAME_FACING
-        total[(slice(None), *one)] += np.where(same, sums[(slice(None), *other)], 0)
-        total[(slice(None), *other)] += np.where(same, sums[(slice(None), *one)], 0)
+        x, y, z = (plane[one] * plane[other] for plane in facing)
+        same &= x + y + z > _SAME_FACING
+        total[(slice(None), *one)] += same * sums[(slice(None), *other)]
+        total[(slice(None), *other)] += same * sums[(slice(None), *one)]
     return total
 
 
