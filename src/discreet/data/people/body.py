@@ -76,6 +76,10 @@ class Template:
         """The vertices of a mesh, in order."""
         return _rows(mesh)
 
+    def own_faces(self, mesh: str) -> Ints:
+        """The faces of a mesh as places among its vertices."""
+        return _own_faces(mesh)
+
     @property
     def all_faces(self) -> Ints:
         """Faces of all meshes together; they share no vertices."""
@@ -145,6 +149,11 @@ def template() -> Template:
 @cache
 def _rows(mesh: str) -> Ints:
     return np.unique(template().meshes[mesh])
+
+
+@cache
+def _own_faces(mesh: str) -> Ints:
+    return np.searchsorted(_rows(mesh), template().meshes[mesh]).astype(np.int32)
 
 
 def _along(points: Floats, heads: Floats, bones: dict[str, int], joints: tuple[str, ...]) -> Floats:

@@ -61,41 +61,42 @@ class Garment:
 
 def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None:
     """The garment on a figure, or None where nothing of it is left."""
-    rows, faces, points = _submesh(garment.mesh)
+    body = template()
+    rows, faces = body.rows(garment.mesh), body.own_faces(garment.mesh)
     cut = cut_at_zero(faces, garment.field[rows].astype(np.float32))
     if not len(cut.faces):
         return None
+    some, cut = cut.narrowed(len(rows))
+    used = rows[some]
+    # What hangs over hollows must know the cloth beyond its hems.
+    lifted = _drape(figure, garment, seed)[some] if garment.drape else _lifted(figure, garment, used, seed)
+    labels = np.full(len(cut.faces), garment.label, np.uint8)
+    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points[used]), labels, garment.material)
+    return compact(layer)
+
+
+def _lifted(figure: Figure, garment: Garment, rows: Ints, seed: int) -> Floats:
+    """Some of a figure's vertices, moved off the body."""
     lift = np.asarray(garment.lift, np.float32)
     lift = lift[rows] if lift.ndim else np.full(len(rows), lift)
     if garment.crumple:
-        lift += garment.crumple * (noise(points, 14, seed) - 0.4)
+        lift += garment.crumple * (noise(template().points[rows], 14, seed) - 0.4)
     normals = figure.normals[rows]
     if garment.mesh == "skirt":
         # What lies on top of a thigh rests on it, however wide it falls elsewhere.
         lift += np.clip(normals[:, 2], 0, 1) * (np.minimum(lift, _RESTS) - lift)
-    lifted = figure.vertices[rows] + normals * lift[:, None]
-    if garment.drape:
-        lifted = _drape(normals, lifted, garment)
-    labels = np.full(len(cut.faces), garment.label, np.uint8)
-    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(points), labels, garment.material)
-    return compact(layer)
+    return figure.vertices[rows] + normals * lift[:, None]
 
 
-@cache
-def _submesh(mesh: str) -> tuple[Ints, Ints, Floats]:
-    """Of a mesh: its vertices, its faces as places among them, and their points on the template."""
-    body = template()
-    rows = body.rows(mesh)
-    return rows, np.searchsorted(rows, body.meshes[mesh]).astype(np.int32), body.points[rows]
-
-
-def _drape(normals: Floats, start: Floats, garment: Garment) -> Floats:
-    """Cloth spanned over hollows: each vertex moves out to the mean of its neighbours, never in.
+def _drape(figure: Figure, garment: Garment, seed: int) -> Floats:
+    """Cloth spanned over hollows: each vertex of the mesh moves out to the mean of its neighbours, never in.
 
     Only along the normals: vertices that slide along the cloth would bend its hems.
     """
+    rows = template().rows(garment.mesh)
     order, columns, degree = _neighbours(garment.mesh)
-    base, along = (np.ascontiguousarray(values[order].T, np.float64) for values in (start, normals))
+    start = _lifted(figure, garment, rows, seed)
+    base, along = (np.ascontiguousarray(values.T, np.float64) for values in (start[order], figure.normals[rows[order]]))
     spanned = base
     for _ in range(_DRAPE_ROUNDS):
         x, y, z = ((_sums(spanned[axis], columns) / degree - base[axis]) * along[axis] for axis in range(3))
@@ -118,7 +119,7 @@ def _neighbours(mesh: str) -> tuple[Ints, list[Ints], Ints]:
     """Of a mesh: its vertices, those with most neighbours first; the first neighbours of all, the second ones, and
     so on, as far as there are any, as places in that order; the number of neighbours.
     """
-    rows, faces, _ = _submesh(mesh)
+    rows, faces = template().rows(mesh), template().own_faces(mesh)
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
     degree = np.bincount(edges[:, 0], minlength=len(rows))

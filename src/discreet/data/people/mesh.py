@@ -67,6 +67,14 @@ class Cut:
         new = values[self.first] * (1 - mix) + values[self.second] * mix
         return np.concatenate([values, new.astype(values.dtype)])
 
+    def narrowed(self, count: int) -> tuple[Ints, Cut]:
+        """Those of the `count` old vertices that it needs, and the same cut of a mesh of only them."""
+        needed = np.zeros(count + len(self.first), bool)
+        needed[self.faces] = True
+        needed[self.first] = needed[self.second] = needed[count:] = True
+        place = np.cumsum(needed, dtype=np.int32) - np.int32(1)
+        return np.flatnonzero(needed[:count]), Cut(place[self.faces], place[self.first], place[self.second], self.mix)
+
 
 def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
     """Unit normals, float32 [V, 3], weighted by area; zero where no face is."""
@@ -83,7 +91,7 @@ def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
 
 def cut_at_zero(faces: Ints, field: Floats) -> Cut:
     """Keep the part of a mesh where `field` [V] is positive, splitting triangles at zero."""
-    inside = (field > 0)[faces]
+    inside = (field > 0).take(faces)
     num_inside = inside[:, 0].astype(np.int8) + inside[:, 1] + inside[:, 2]
     kept = [faces[num_inside == 3]]
     firsts: list[Ints] = []

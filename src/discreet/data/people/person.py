@@ -16,7 +16,7 @@ from discreet.data.people.furniture import make_mat, make_seat
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
-from discreet.data.people.mesh import Layer, compact
+from discreet.data.people.mesh import Layer
 from discreet.data.people.pose import draw_pose
 from discreet.data.people.styles import Style
 from discreet.data.people.wardrobe import draw_cold, draw_outfit
@@ -120,10 +120,10 @@ def make_person(
     layers = [skin_layer(figure, part_labels(), skin, outfit)]
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
         x, y, z = (float(value) for value in eye)
-        faces = body.meshes[name]
+        rows, faces = body.rows(name), body.own_faces(name)
         labels = np.full(len(faces), _FACE, np.uint8)
         material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
-        layers.append(compact(Layer(figure.vertices, faces, body.points, labels, material)))
+        layers.append(Layer(figure.vertices[rows], faces, body.points[rows], labels, material))
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, cold, rng)
