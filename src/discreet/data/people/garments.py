@@ -99,18 +99,18 @@ def _drape(figure: Figure, garment: Garment, seed: int) -> Floats:
     base, along = (np.ascontiguousarray(values.T, np.float64) for values in (start[order], figure.normals[rows[order]]))
     spanned = base
     for _ in range(_DRAPE_ROUNDS):
-        x, y, z = ((_sums(spanned[axis], columns) / degree - base[axis]) * along[axis] for axis in range(3))
+        x, y, z = (_sums(spanned, columns) / degree - base) * along
         spanned = base + np.maximum(x + y + z, 0) * along
     result = np.empty_like(start)
     result[order] = (base + garment.drape * (spanned - base)).T
     return result
 
 
-def _sums(values_V: Floats, columns: list[Ints]) -> Floats:
+def _sums(values_3V: Floats, columns: list[Ints]) -> Floats:
     """Of every vertex the sum over its neighbours; see _neighbours."""
-    sums = values_V.take(columns[0])
+    sums = values_3V.take(columns[0], axis=1)
     for column in columns[1:]:
-        sums[: len(column)] += values_V.take(column)
+        sums[:, : len(column)] += values_3V.take(column, axis=1)
     return sums
 
 

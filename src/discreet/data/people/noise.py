@@ -6,6 +6,7 @@ Shapes: N points.
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def _column(number: int) -> Floats:
 
 def _look_up(points_N3: Floats, frequency: float | Frequencies, seed: int, columns: tuple[int, ...]) -> Floats:
     """Trilinear look-up of columns of the table, [N, columns]; the seed chooses where in the table."""
-    scale = np.broadcast_to(np.asarray(frequency, np.float32), 3)[:, None]
+    scale = np.asarray(frequency, np.float32).reshape(-1, 1)
     shift = (np.array([seed % 61, seed // 61 % 59, seed // 3599 % 53], np.float32) + 0.37)[:, None]
     result = np.empty((len(points_N3), len(columns)), np.float32)
     for start in range(0, len(points_N3), _BLOCK):
@@ -55,7 +56,7 @@ def _mix_corners(places_3N: Floats, columns: tuple[int, ...], result: Floats) ->
     cells = np.floor(places_3N)
     inside = places_3N - cells
     base = cells.astype(np.int32) & (_SIDE - 1)
-    (x, y, z), (a, b, c) = np.stack([base, (base + 1) & (_SIDE - 1)], 1), np.stack([1 - inside, inside], 1)
+    (x, y, z), (a, b, c) = _pairs(base, (base + 1) & (_SIDE - 1)), _pairs(1 - inside, inside)
     corners = (((x[:, None] * _SIDE + y) * _SIDE)[:, :, None] + z).astype(np.intp)
     weights = (a[:, None] * b)[:, :, None] * c
     for number, column in enumerate(columns):
@@ -66,6 +67,13 @@ def _mix_corners(places_3N: Floats, columns: tuple[int, ...], result: Floats) ->
         for other in others:
             first += other
         result[:, number] = first
+
+
+def _pairs(first_3N: NDArray[Any], second_3N: NDArray[Any]) -> NDArray[Any]:
+    """Both, axis by axis: [3, 2, N]."""
+    pairs = np.empty((3, 2, first_3N.shape[1]), first_3N.dtype)
+    pairs[:, 0], pairs[:, 1] = first_3N, second_3N
+    return pairs
 
 
 def noise(points_N3: Floats, frequency: float | Frequencies, seed: int = 0) -> Floats:
