@@ -230,7 +230,9 @@ def _cross(one: Floats, other: Floats) -> Floats:
 def _rest(side: str) -> tuple[Floats, Floats]:
     """Frames of the unposed upper arm and forearm, transposed."""
     body = template()
-    shoulder, elbow, wrist = (body.heads[body.bones[f"{name}.{side}"]] for name in ("upperarm01", "lowerarm01", "wrist"))
+    shoulder, elbow, wrist = (
+        body.heads[body.bones[f"{name}.{side}"]] for name in ("upperarm01", "lowerarm01", "wrist")
+    )
     axis = _cross(elbow - shoulder, wrist - elbow)
     return _frame(elbow - shoulder, axis).T, _frame(wrist - elbow, axis).T
 

@@ -57,16 +57,46 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     normals = normals * np.where(_dot(normals, sight) > 0, -1, 1).astype(np.float32)[:, None]
     smooth = _unit(normals)
     layer = stage.layer_of_face[hits.face]
-    shone, dark = _visibility(scene, stage, points, smooth, rng)
+    fade = _fade(scene, stage, points, layer)
+    needed = _needing_light(hits, layer, fade < 1, size_px)
+    shone, dark = _visibility(scene, stage, points, smooth, needed, rng)
     shone, dark = _averaged(np.stack([shone, dark]), hits, layer, smooth, distance, size_px)
-    albedo, bent, gloss = _paint(stage, layer, texture_points, smooth)
-    colours = _light(scene, _unit(bent), sight, albedo, gloss, shone, dark)
+    rows = np.flatnonzero(fade < 1)
+    albedo, bent, gloss = _paint(stage, layer[rows], texture_points.take(rows, axis=0), smooth.take(rows, axis=0))
+    lit = _light(scene, _unit(bent), sight.take(rows, axis=0), albedo, gloss, shone[rows], dark[rows])
+    colours, share = behind.copy(), fade[rows, None]
+    colours[rows] = lit * (1 - share) + colours[rows] * share
+    return colours
+
+
+def _fade(scene: Scene, stage: Stage, points: Floats, layer: Ints) -> Floats:
+    """How far each hit has faded into what is behind, [R]: 0 but on the floor, 1 where nothing of it is left."""
     start, end = scene.floor_ends
     floor = np.flatnonzero(np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer])
     reach = np.hypot(points[floor, 0], points[floor, 1])
-    fade = np.clip((reach - start) / (end - start), 0, 1)[:, None]
-    colours[floor] = colours[floor] * (1 - fade) + behind[floor] * fade
-    return colours
+    share = np.clip((reach - start) / (end - start), 0, 1)
+    fade = np.zeros(len(points), share.dtype)
+    fade[floor] = share
+    return fade
+
+
+def _needing_light(hits: Hits, layer: Ints, shown: NDArray[np.bool_], size_px: int) -> NDArray[np.intp]:
+    """The hits whose visibility is in the picture: their own where they are shown, or their neighbours'.
+
+    Of a pixel's other rays only those that hit another surface than its first: the rest get its average.
+    """
+    first = hits.pixel[hits.first]
+    layers, near = np.full(size_px**2, -1, np.int32), np.zeros((size_px, size_px), bool)
+    layers[first] = layer[hits.first]
+    near.reshape(-1)[hits.pixel[shown]] = True
+    for axis in (0, 1):
+        lines = near.swapaxes(0, axis)
+        reached = lines.copy()
+        for shift in range(1, _NEIGHBOURS_PX + 1):
+            reached[shift:] |= lines[:-shift]
+            reached[:-shift] |= lines[shift:]
+        near = reached.swapaxes(0, axis)
+    return np.flatnonzero(np.where(hits.first, near.ravel()[hits.pixel], shown & (layers[hits.pixel] != layer)))
 
 
 def _between(values_V3: Floats, corners: Ints, weights: Floats) -> Floats:
@@ -103,19 +133,24 @@ def _paint(stage: Stage, layer: Ints, texture_points: Floats, normals: Floats) -
     return np.clip(albedo, 0, 1) ** 2.2, bent, gloss
 
 
-def _visibility(scene: Scene, stage: Stage, points: Floats, smooth: Floats, rng: Rng) -> tuple[Floats, Floats]:
-    """Whether the light is seen, and the share of nearby directions that are blocked; [R] each, grainy."""
-    light = scene.light
-    above = points + 0.003 * smooth
-    strayed = rng.normal(0, light.softness, points.shape)
-    lit = np.flatnonzero(_dot(smooth, np.broadcast_to(light.direction, smooth.shape)) > 0)
-    shone = np.zeros(len(points), np.float32)
-    towards = light.direction + strayed.take(lit, axis=0).astype(np.float32)
-    shone[lit] = ~stage.blocked(above.take(lit, axis=0), _unit(towards), _SHADOW_REACH)
-    dark = np.zeros(len(points), np.float32)
+def _visibility(
+    scene: Scene, stage: Stage, points: Floats, smooth: Floats, needed: NDArray[np.intp], rng: Rng
+) -> tuple[Floats, Floats]:
+    """Whether the light is seen, and the share of nearby directions that are blocked; [R] each, grainy.
+
+    Only of the rows `needed`, else 0; but all draw directions: what one picture draws depends on nothing but its hits.
+    """
+    light, shape = scene.light, points.shape
+    upwards = smooth.take(needed, axis=0)
+    above = points.take(needed, axis=0) + 0.003 * upwards
+    strayed = rng.normal(0, light.softness, shape)
+    lit = np.flatnonzero(_dot(upwards, np.broadcast_to(light.direction, upwards.shape)) > 0)
+    towards = light.direction + strayed.take(needed[lit], axis=0).astype(np.float32)
+    shone, dark = np.zeros(shape[0], np.float32), np.zeros(shape[0], np.float32)
+    shone[needed[lit]] = ~stage.blocked(above.take(lit, axis=0), _unit(towards), _SHADOW_REACH)
     for _ in range(_OCCLUSION_RAYS):
-        scattered = _unit(smooth + _unit(rng.normal(size=points.shape).astype(np.float32)) * 0.85)
-        dark += stage.blocked(above, scattered, _OCCLUSION_REACH)
+        scattered = _unit(rng.normal(size=shape).take(needed, axis=0).astype(np.float32))
+        dark[needed] += stage.blocked(above, _unit(upwards + scattered * 0.85), _OCCLUSION_REACH)
     return shone, dark / _OCCLUSION_RAYS
 
 
