@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -62,11 +63,11 @@ def _words(scene: Any) -> Any:
 @cache
 def _library() -> ctypes.CDLL | None:
     """Embree with its signatures; None unless every word of embreex's objects is what it should be."""
-    from embreex import rtcore_scene
     from embreex.rtcore import EmbreeDevice
 
+    module = import_module("embreex.rtcore_scene")
     device = EmbreeDevice()
-    scene = rtcore_scene.EmbreeScene(device)
+    scene = module.EmbreeScene(device)
     if type(scene).__basicsize__ != 5 * _WORD or type(device).__basicsize__ != 3 * _WORD or _WORD != 8:
         return None
     words = _words(scene)
@@ -76,7 +77,7 @@ def _library() -> ctypes.CDLL | None:
     committed = words[3] & 0xFFFFFFFF
     scene.is_committed = 0
     try:
-        library = _signed(ctypes.CDLL(rtcore_scene.__file__))
+        library = _signed(ctypes.CDLL(module.__file__))
     except (OSError, AttributeError):
         return None
     if committed != 1 or not words[2]:

@@ -20,6 +20,7 @@ from discreet.data.people.noise import noise
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
+Places = NDArray[np.intp]
 
 HIP = 0.128
 CROTCH = 0.03
@@ -106,7 +107,7 @@ def _drape(figure: Figure, garment: Garment, seed: int) -> Floats:
     return result
 
 
-def _sums(values_3V: Floats, columns: list[Ints]) -> Floats:
+def _sums(values_3V: Floats, columns: list[Places]) -> Floats:
     """Of every vertex the sum over its neighbours; see _neighbours."""
     sums = values_3V.take(columns[0], axis=1)
     for column in columns[1:]:
@@ -115,7 +116,7 @@ def _sums(values_3V: Floats, columns: list[Ints]) -> Floats:
 
 
 @cache
-def _neighbours(mesh: str) -> tuple[Ints, list[Ints], Ints]:
+def _neighbours(mesh: str) -> tuple[Places, list[Places], Places]:
     """Of a mesh: its vertices, those with most neighbours first; the first neighbours of all, the second ones, and
     so on, as far as there are any, as places in that order; the number of neighbours.
     """

@@ -115,7 +115,7 @@ def _on_the_head(frequency: tuple[float, float, float], seed: int) -> Floats:
 
 
 @cache
-def _head() -> tuple[NDArray[np.intp], Floats]:
+def _head() -> tuple[NDArray[np.int32], Floats]:
     """The vertices of the head that belong to the skin, and their points."""
     body = template()
     skin = body.rows("skin")

@@ -67,7 +67,7 @@ class Cut:
         new = values[self.first] * (1 - mix) + values[self.second] * mix
         return np.concatenate([values, new.astype(values.dtype)])
 
-    def narrowed(self, count: int) -> tuple[Ints, Cut]:
+    def narrowed(self, count: int) -> tuple[NDArray[np.intp], Cut]:
         """Those of the `count` old vertices that it needs, and the same cut of a mesh of only them."""
         needed = np.zeros(count + len(self.first), bool)
         needed[self.faces] = True
