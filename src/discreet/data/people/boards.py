@@ -45,12 +45,12 @@ def paint_boards(canvas: Floats, camera: Camera, boards: list[Board]) -> Floats:
         low, high = _window(board, camera, size_px)
         if (high <= low).any():
             continue
-        columns, rows = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-        rays = camera.rays(columns.ravel() + 0.5, rows.ravel() + 0.5, size_px)
-        colours, cover = _look_up(board, camera.position, rays)
-        shape = columns.shape
-        part = canvas[low[1] : high[1], low[0] : high[0]]
-        part += cover.reshape(*shape, 1) * (colours.reshape(*shape, 3) - part)
+        columns, rows = np.arange(low[0], high[0]), np.arange(low[1], high[1])
+        rays = camera.grid(columns + 0.5, rows + 0.5, size_px)
+        hit, colours, cover = _look_up(board, camera.position, rays)
+        below, aside = np.divmod(hit, len(columns))
+        place = low[1] + below, low[0] + aside
+        canvas[place] += cover[:, None] * (colours - canvas[place])
     return canvas
 
 
@@ -69,18 +69,19 @@ def _window(board: Board, camera: Camera, size_px: int) -> tuple[Floats, Floats]
     )
 
 
-def _look_up(board: Board, position: Floats, rays_N3: Floats) -> tuple[Floats, Floats]:
-    """Colours [N, 3] and cover [N] (0–1) of the board along rays."""
+def _look_up(board: Board, position: Floats, rays_N3: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Which rays meet the board, [M], and of these the colours [M, 3] and the cover [M] (0–1)."""
     normal = np.array([board.across[1], -board.across[0], 0.0])
-    slope = rays_N3 @ normal
+    slope = rays_N3[:, 0] * normal[0] + rays_N3[:, 1] * normal[1]
     slope = np.where(np.abs(slope) < 1e-6, 1e-6, slope)
     reach = (board.corner - position) @ normal / slope
-    places = position + np.clip(reach, 0, 1e4)[:, None] * rays_N3 - board.corner
-    along = places @ board.across / (board.across @ board.across)
-    up = places[:, 2] / board.height
-    inside = (reach > 0) & (along >= 0) & (along < 1) & (up >= 0) & (up < 1)
+    far = np.clip(reach, 0, 1e4)
+    x, y, z = (position[axis] + far * rays_N3[:, axis] - board.corner[axis] for axis in range(3))
+    along = (x * board.across[0] + y * board.across[1]) / (board.across @ board.across)
+    up = z / board.height
+    hit = np.flatnonzero((reach > 0) & (along >= 0) & (along < 1) & (up >= 0) & (up < 1))
     height, width = board.texture.shape[:2]
-    column = (np.where(inside, along, 0) * board.repeats % 1 * width).astype(int)
-    row = ((1 - np.where(inside, up, 0.5)) * height).astype(int)
+    column = (along[hit] * board.repeats % 1 * width).astype(int)
+    row = ((1 - up[hit]) * height).astype(int)
     texels = board.texture[np.minimum(row, height - 1), np.minimum(column, width - 1)].astype(np.float32) / 255
-    return texels[:, :3], texels[:, 3] * inside
+    return hit, texels[:, :3], texels[:, 3]

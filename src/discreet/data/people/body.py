@@ -17,7 +17,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.people.mesh import vertex_normals
+from discreet.data.people.mesh import turned, vertex_normals
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
@@ -76,6 +76,10 @@ class Template:
         """The vertices of a mesh, in order."""
         return _rows(mesh)
 
+    def own_faces(self, mesh: str) -> Ints:
+        """The faces of a mesh as places among its vertices."""
+        return _own_faces(mesh)
+
     @property
     def all_faces(self) -> Ints:
         """Faces of all meshes together; they share no vertices."""
@@ -97,8 +101,7 @@ class Figure:
 
     def on_head(self, points: Floats) -> Floats:
         """Points beside the unposed head, moved with the head."""
-        turned = np.einsum("vi,ji->vj", points, self.head_pose[:, :3]) + self.head_pose[:, 3]
-        return turned.astype(np.float32)
+        return turned(points, self.head_pose[:, :3], self.head_pose[:, 3])
 
 
 @lru_cache(maxsize=1)
@@ -146,6 +149,11 @@ def template() -> Template:
 @cache
 def _rows(mesh: str) -> Ints:
     return np.unique(template().meshes[mesh])
+
+
+@cache
+def _own_faces(mesh: str) -> Ints:
+    return np.searchsorted(_rows(mesh), template().meshes[mesh]).astype(np.int32)
 
 
 def _along(points: Floats, heads: Floats, bones: dict[str, int], joints: tuple[str, ...]) -> Floats:
@@ -199,20 +207,39 @@ def pose_body(coefficients: Floats, rotations: dict[str, Floats], shift: Floats 
     body = template()
     shaped, heads = shape_body(coefficients)
     shaped = shaped if shift is None else shaped + shift
-    poses = np.zeros((len(body.bones), 3, 4), np.float32)
-    identity = np.eye(3, dtype=np.float32)
-    for name, bone in body.bones.items():
-        turn = rotations.get(name, identity)
-        offset = heads[bone] - turn @ heads[bone]
-        parent = body.parents[bone]
-        if parent >= 0:
-            offset = poses[parent, :, :3] @ offset + poses[parent, :, 3]
-            turn = poses[parent, :, :3] @ turn
-        poses[bone, :, :3], poses[bone, :, 3] = turn, offset
-    blended = np.einsum("vk,vkij->vij", body.weights, poses[body.weight_bones])
-    vertices = np.einsum("vij,vj->vi", blended[:, :, :3], shaped) + blended[:, :, 3]
+    poses = _bone_poses(rotations, heads)
+    vertices = _skinned(poses, shaped)
     lift = np.array([0, 0, -vertices[body.meshes["skin"], 2].min()], np.float32)
     vertices = (vertices + lift).astype(np.float32)
     head_pose = poses[body.bones["head"]].copy()
     head_pose[:, 3] += lift
     return Figure(shaped, vertices, vertex_normals(vertices, body.all_faces), head_pose)
+
+
+def _bone_poses(rotations: dict[str, Floats], heads: Floats) -> Floats:
+    """Where each bone's turn about its joint and those of its parents take points, float32 [B, 3, 4]."""
+    body = template()
+    poses = np.zeros((len(body.bones), 3, 4), np.float32)
+    identity = np.eye(3, 4, dtype=np.float32)
+    for name, bone in body.bones.items():
+        parent = body.parents[bone]
+        base = poses[parent] if parent >= 0 else identity
+        turn = rotations.get(name)
+        if turn is None:
+            poses[bone] = base
+            continue
+        offset = heads[bone] - turn @ heads[bone]
+        poses[bone, :, :3], poses[bone, :, 3] = base[:, :3] @ turn, base[:, :3] @ offset + base[:, 3]
+    return poses
+
+
+def _skinned(poses: Floats, shaped: Floats) -> Floats:
+    """Vertices [V, 3] moved with their bones."""
+    body = template()
+    flat = poses.reshape(len(poses), 12)
+    blended = flat.take(body.weight_bones[:, 0], axis=0) * body.weights[:, :1]
+    for number in range(1, body.weights.shape[1]):
+        blended += flat.take(body.weight_bones[:, number], axis=0) * body.weights[:, number, None]
+    x, y, z = shaped.T
+    rows = (blended.T[4 * axis : 4 * axis + 4] for axis in range(3))
+    return np.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in rows], 1)

@@ -45,11 +45,27 @@ class Camera:
 
     def rays(self, columns: Floats, rows: Floats, size_px: int) -> Floats:
         """Unit directions, float32 [N, 3], through points of the picture in pixels."""
-        across = (2 * columns / size_px - 1) * self.spread
-        upwards = (1 - 2 * rows / size_px) * self.spread
-        directions = self.forward + across[:, None] * self.right + upwards[:, None] * self.up
-        length = np.sqrt((directions**2).sum(1, keepdims=True))
-        return (directions / length).astype(np.float32)
+        across, upwards = self._aim(columns, rows, size_px)
+        return _unit_rays(self.forward + across[:, None] * self.right, upwards[:, None] * self.up)
+
+    def grid(self, columns: Floats, rows: Floats, size_px: int) -> Floats:
+        """Unit directions, float32 [rows · columns, 3], through each column of each row."""
+        across, upwards = self._aim(columns, rows, size_px)
+        sideways, upright = self.forward + across[:, None] * self.right, upwards[:, None] * self.up
+        return _unit_rays(sideways[None], upright[:, None])
+
+    def _aim(self, columns: Floats, rows: Floats, size_px: int) -> tuple[Floats, Floats]:
+        return (2 * columns / size_px - 1) * self.spread, (1 - 2 * rows / size_px) * self.spread
+
+
+def _unit_rays(sideways: Floats, upright: Floats) -> Floats:
+    """Directions [N, 3] that are sums of two, float32 and of length 1."""
+    x, y, z = (sideways[..., axis] + upright[..., axis] for axis in range(3))
+    length = np.sqrt(x * x + y * y + z * z).ravel()
+    rays = np.empty((length.size, 3), np.float32)
+    for axis, direction in enumerate((x, y, z)):
+        rays[:, axis] = direction.ravel() / length
+    return rays
 
 
 def draw_camera(style: Style, persons: list[Person], rng: Rng) -> Camera:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from discreet.data.people.embree_mesh import add_mesh
 from discreet.data.people.numpy_caster import NumpyCaster
 from discreet.errors import ConfigurationError, DependencyError
 
@@ -38,11 +39,10 @@ class EmbreeCaster:
     """Exact hits and exact shadows."""
 
     def __init__(self, vertices: Floats, faces: Ints) -> None:
-        from embreex.mesh_construction import TriangleMesh
         from embreex.rtcore_scene import EmbreeScene
 
         self._scene: Any = EmbreeScene()
-        TriangleMesh(self._scene, vertices, faces)
+        add_mesh(self._scene, vertices, faces)
 
     def first_hits(self, origin: Floats, directions: Floats) -> tuple[Ints, Floats]:
         """See Caster."""

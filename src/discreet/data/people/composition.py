@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.identity import Identity
-from discreet.data.people.person import Person, make_person
+from discreet.data.people.person import Box, Person, make_person
 from discreet.data.people.pose import turn
 from discreet.data.people.styles import Style
 
@@ -15,6 +15,7 @@ Floats = NDArray[np.floating]
 
 GROUPINGS = ("row", "group", "crowd", "passers-by", "facing")
 _FEW = (0.34, 0.26, 0.06, 0.22, 0.12)
+_STEPS = 30
 _MANY = (0.15, 0.2, 0.4, 0.25, 0.0)
 
 
@@ -75,16 +76,17 @@ def _turned(person: Person, spot: Floats, facing: float) -> Person:
 
 def _apart(person: Person, spot: Floats, facing: float, persons: list[Person]) -> Person:
     """The person moved outwards and back until their box meets nobody's, arms aside."""
-    step = np.array([0.16 if spot[0] > 0 else -0.16, 0.05])
+    step = np.array([0.16 if spot[0] > 0 else -0.16, 0.05], np.float32)
     placed = _turned(person, spot, facing)
-    for _ in range(30):
-        if not any(_overlap(placed, other) for other in persons):
-            break
-        placed = placed.placed(np.eye(3, dtype=np.float32), np.array([*step, 0.0], np.float32))
-    return placed
+    boxes = [other.footprint() for other in persons]
+    for times in range(_STEPS):
+        box = placed.footprint(step, times)
+        if not any(_overlap(box, other) for other in boxes):
+            return placed.shifted(step, times) if times else placed
+    return placed.shifted(step, _STEPS)
 
 
-def _overlap(one: Person, other: Person) -> bool:
+def _overlap(one: Box, other: Box) -> bool:
     """Whether two ground boxes, a little shrunk, meet."""
-    (low, high), (other_low, other_high) = one.footprint(), other.footprint()
+    (low, high), (other_low, other_high) = one, other
     return bool((low < other_high).all() and (other_low < high).all())

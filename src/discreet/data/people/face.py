@@ -255,8 +255,11 @@ def _nails(points_N3: Floats) -> Floats:
 
 def _nearness(points_N3: Floats, spots: Floats, widths: Floats) -> Floats:
     result = np.zeros(len(points_N3), np.float32)
+    across = np.ascontiguousarray(points_N3[:, 0])
     for spot, width in zip(spots, widths, strict=True):
-        near = np.flatnonzero(np.abs(points_N3[:, 0] - spot[0]) < 2.5 * width)
+        near = np.flatnonzero(np.abs(across - spot[0]) < 2.5 * width)
+        if not len(near):
+            continue
         distance = np.linalg.norm(points_N3[near] - spot, axis=1)
         result[near] = np.maximum(result[near], _bump(distance, float(width)))
     return result

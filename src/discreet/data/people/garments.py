@@ -8,7 +8,7 @@ Shapes: V vertices.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from discreet.data.people.noise import noise
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
+Places = NDArray[np.intp]
 
 HIP = 0.128
 CROTCH = 0.03
@@ -62,52 +63,73 @@ class Garment:
 def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None:
     """The garment on a figure, or None where nothing of it is left."""
     body = template()
-    cut = cut_at_zero(body.meshes[garment.mesh], garment.field.astype(np.float32))
+    rows, faces = body.rows(garment.mesh), body.own_faces(garment.mesh)
+    cut = cut_at_zero(faces, garment.field[rows].astype(np.float32))
     if not len(cut.faces):
         return None
-    lift = np.broadcast_to(np.asarray(garment.lift, np.float32), len(body.points)).copy()
-    used = body.rows(garment.mesh)
-    if garment.crumple:
-        lift[used] += garment.crumple * (noise(body.points[used], 14, seed) - 0.4)
-    if garment.mesh == "skirt":
-        # What lies on top of a thigh rests on it, however wide it falls elsewhere.
-        lying = np.clip(figure.normals[used, 2], 0, 1)
-        lift[used] += lying * (np.minimum(lift[used], _RESTS) - lift[used])
-    lifted = figure.vertices + figure.normals * lift[:, None]
-    if garment.drape:
-        lifted = _drape(figure, lifted, garment)
+    some, cut = cut.narrowed(len(rows))
+    used = rows[some]
+    # What hangs over hollows must know the cloth beyond its hems.
+    lifted = _drape(figure, garment, seed)[some] if garment.drape else _lifted(figure, garment, used, seed)
     labels = np.full(len(cut.faces), garment.label, np.uint8)
-    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points), labels, garment.material)
+    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points[used]), labels, garment.material)
     return compact(layer)
 
 
-def _drape(figure: Figure, lifted: Floats, garment: Garment) -> Floats:
-    """Cloth spanned over hollows: each vertex moves out to the mean of its neighbours, never in.
+def _lifted(figure: Figure, garment: Garment, rows: Ints, seed: int) -> Floats:
+    """Some of a figure's vertices, moved off the body."""
+    lift = np.asarray(garment.lift, np.float32)
+    lift = lift[rows] if lift.ndim else np.full(len(rows), lift)
+    if garment.crumple:
+        lift += garment.crumple * (noise(template().points[rows], 14, seed) - 0.4)
+    normals = figure.normals[rows]
+    if garment.mesh == "skirt":
+        # What lies on top of a thigh rests on it, however wide it falls elsewhere.
+        lift += np.clip(normals[:, 2], 0, 1) * (np.minimum(lift, _RESTS) - lift)
+    return figure.vertices[rows] + normals * lift[:, None]
+
+
+def _drape(figure: Figure, garment: Garment, seed: int) -> Floats:
+    """Cloth spanned over hollows: each vertex of the mesh moves out to the mean of its neighbours, never in.
 
     Only along the normals: vertices that slide along the cloth would bend its hems.
     """
-    rows, edges, degree = _neighbours(garment.mesh)
-    start, normals = lifted[rows], figure.normals[rows]
-    spanned = start
+    rows = template().rows(garment.mesh)
+    order, columns, degree = _neighbours(garment.mesh)
+    start = _lifted(figure, garment, rows, seed)
+    base, along = (np.ascontiguousarray(values.T, np.float64) for values in (start[order], figure.normals[rows[order]]))
+    spanned = base
     for _ in range(_DRAPE_ROUNDS):
-        sums = [np.bincount(edges[0], spanned[edges[1], axis], len(rows)) for axis in range(3)]
-        mean = np.stack(sums, 1) / degree[:, None]
-        outwards = np.clip(((mean - start) * normals).sum(1), 0, None)
-        spanned = start + outwards[:, None] * normals
-    result = lifted.copy()
-    result[rows] = start + garment.drape * (spanned - start)
+        x, y, z = (_sums(spanned, columns) / degree - base) * along
+        spanned = base + np.maximum(x + y + z, 0) * along
+    result = np.empty_like(start)
+    result[order] = (base + garment.drape * (spanned - base)).T
     return result
 
 
-@lru_cache(maxsize=4)
-def _neighbours(mesh: str) -> tuple[Ints, Ints, Ints]:
-    """Of a mesh: its vertices, its edges in both directions as places among them [2, E], edges a vertex."""
-    body = template()
-    rows = body.rows(mesh)
-    faces = np.searchsorted(rows, body.meshes[mesh])
+def _sums(values_3V: Floats, columns: list[Places]) -> Floats:
+    """Of every vertex the sum over its neighbours; see _neighbours."""
+    sums = values_3V.take(columns[0], axis=1)
+    for column in columns[1:]:
+        sums[:, : len(column)] += values_3V.take(column, axis=1)
+    return sums
+
+
+@cache
+def _neighbours(mesh: str) -> tuple[Places, list[Places], Places]:
+    """Of a mesh: its vertices, those with most neighbours first; the first neighbours of all, the second ones, and
+    so on, as far as there are any, as places in that order; the number of neighbours.
+    """
+    rows, faces = template().rows(mesh), template().own_faces(mesh)
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
-    return rows, np.ascontiguousarray(edges), np.bincount(edges[0], minlength=len(rows))
+    edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
+    degree = np.bincount(edges[:, 0], minlength=len(rows))
+    order = np.argsort(-degree, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    first = (np.cumsum(degree) - degree)[order]
+    columns = [place[edges[first[degree[order] > k] + k, 1]] for k in range(degree.max())]
+    return order, columns, degree[order]
 
 
 def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:
@@ -132,7 +154,7 @@ def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, ga
         if garment.hides and garment.mesh != "skirt":
             hidden |= garment.field > 0.03
     faces = body.meshes["skin"]
-    faces = faces[~hidden[faces].all(1)]
+    faces = faces[~(hidden[faces[:, 0]] & hidden[faces[:, 1]] & hidden[faces[:, 2]])]
     layer = Layer(figure.vertices, faces, body.points, labels[faces[:, 0]], material)
     return compact(layer)
 

@@ -6,6 +6,7 @@ Lengths in metres from the point between the eyes: across, depth (negative in fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +102,25 @@ def _scalp(cut: _Cut, own: Rng, *, fringe: bool, crown: bool) -> Floats:
     field = np.minimum(np.maximum(hairline, behind), ear)
     if not crown:
         field = np.minimum(field, 0.062 + 0.25 * depth - height)
-    ragged = 0.012 * (noise(body.points, (170, 170, 50), int(own.integers(100_000))) - 0.5)
+    ragged = 0.012 * (_on_the_head((170, 170, 50), int(own.integers(100_000))) - 0.5)
     return np.where(body.head > 0.5, field + ragged, -1).astype(np.float32)
+
+
+def _on_the_head(frequency: tuple[float, float, float], seed: int) -> Floats:
+    """Noise for every vertex of the head, float32 [V]; what is not of the head grows no hair."""
+    rows, points = _head()
+    found = np.zeros(len(template().points), np.float32)
+    found[rows] = noise(points, frequency, seed)
+    return found
+
+
+@cache
+def _head() -> tuple[NDArray[np.int32], Floats]:
+    """The vertices of the head that belong to the skin, and their points."""
+    body = template()
+    skin = body.rows("skin")
+    rows = skin[body.head[skin] > 0.5]
+    return rows, body.points[rows]
 
 
 def _soft_max(first: Floats, second: Floats, width: float) -> Floats:
@@ -116,7 +134,7 @@ def _lift(cut: _Cut, field: Floats, own: Rng, hat_line: float | None) -> Floats:
     across, depth, height = (body.points - body.eyes.mean(0)).T
     top = np.clip((height - 0.03) / 0.05, 0, 1)
     volume = cut.sides + (cut.top - cut.sides) * top
-    tufts = noise(body.points, (34, 34, 16), int(own.integers(100_000))) - 0.5
+    tufts = _on_the_head((34, 34, 16), int(own.integers(100_000))) - 0.5
     volume = volume * (1 + (0.7 if not cut.curly else 0.45) * tufts)
     if not cut.curly and own.random() < 0.6:
         side, parting = float(own.choice([-1, 1])), float(own.choice([0.0, 0.028, 0.036]))
@@ -140,7 +158,9 @@ def _curtain(figure: Figure, identity: Identity, material: Material, rng: Rng, h
     beside = np.abs(across) - 0.068 if before == "both" else across * (-1 if before == "right" else 1) - 0.064
     behind = np.maximum(depth - 0.045, height - 0.06)
     field = np.maximum(behind, beside) if before != "none" else behind
-    ends = 0.05 * (noise(body.points, (60, 60, 1), identity.seed) - 0.5)
+    hangs = body.rows("hair")
+    ends = np.zeros(len(body.points), np.float32)
+    ends[hangs] = 0.05 * (noise(body.points[hangs], (60, 60, 1), identity.seed) - 0.5)
     field = np.minimum(field, height + length + ends + rng.normal(0, 0.005))
     if hat_line is not None:
         field = np.minimum(field, hat_line - 0.012 - height)

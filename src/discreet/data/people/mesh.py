@@ -6,6 +6,7 @@ Shapes: V vertices, F faces.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,8 +40,16 @@ class Layer:
 
     def moved(self, rotation: Floats, offset: Floats) -> Layer:
         """The layer rotated [3, 3] about the origin, then moved by [3]."""
-        turned = np.einsum("vi,ji->vj", self.vertices, rotation) + offset
-        return replace(self, vertices=turned.astype(np.float32))
+        return replace(self, vertices=turned(self.vertices, rotation, offset))
+
+
+def turned(points_N3: Floats, rotation: Floats, offset: Floats) -> Floats:
+    """Points turned by [3, 3] about the origin, then moved by [3], float32."""
+    x, y, z = points_N3.T
+    result = np.empty(points_N3.shape, np.float32)
+    for axis, row in enumerate(rotation):
+        result[:, axis] = x * row[0] + y * row[1] + z * row[2] + offset[axis]
+    return result
 
 
 @dataclass(frozen=True)
@@ -58,21 +67,32 @@ class Cut:
         new = values[self.first] * (1 - mix) + values[self.second] * mix
         return np.concatenate([values, new.astype(values.dtype)])
 
+    def narrowed(self, count: int) -> tuple[NDArray[np.intp], Cut]:
+        """Those of the `count` old vertices that it needs, and the same cut of a mesh of only them."""
+        needed = np.zeros(count + len(self.first), bool)
+        needed[self.faces] = True
+        needed[self.first] = needed[self.second] = needed[count:] = True
+        place = np.cumsum(needed, dtype=np.int32) - np.int32(1)
+        return np.flatnonzero(needed[:count]), Cut(place[self.faces], place[self.first], place[self.second], self.mix)
+
 
 def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
     """Unit normals, float32 [V, 3], weighted by area; zero where no face is."""
-    corners = vertices[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    flat = faces.ravel()
-    total = np.stack([np.bincount(flat, np.repeat(across[:, axis], 3), len(vertices)) for axis in range(3)], 1)
+    columns = np.ascontiguousarray(vertices.T)
+    first, second, third = (columns.take(faces[:, corner], axis=1) for corner in range(3))
+    left, right = second - first, third - first
+    flat, total = faces.ravel(), np.empty((len(vertices), 3))
+    for axis, (one, other) in enumerate(((1, 2), (2, 0), (0, 1))):
+        across = left[one] * right[other] - left[other] * right[one]
+        total[:, axis] = np.bincount(flat, np.repeat(across, 3), len(vertices))
     length = np.sqrt((total**2).sum(1, keepdims=True))
     return (total / np.maximum(length, 1e-12)).astype(np.float32)
 
 
 def cut_at_zero(faces: Ints, field: Floats) -> Cut:
     """Keep the part of a mesh where `field` [V] is positive, splitting triangles at zero."""
-    inside = field[faces] > 0
-    num_inside = inside.sum(1)
+    inside = (field > 0).take(faces)
+    num_inside = inside[:, 0].astype(np.int8) + inside[:, 1] + inside[:, 2]
     kept = [faces[num_inside == 3]]
     firsts: list[Ints] = []
     seconds: list[Ints] = []
@@ -107,7 +127,7 @@ def compact(layer: Layer) -> Layer:
         layer,
         vertices=layer.vertices[used],
         texture_points=layer.texture_points[used],
-        faces=(np.cumsum(used) - 1)[layer.faces].astype(np.int32),
+        faces=(np.cumsum(used, dtype=np.int32) - np.int32(1))[layer.faces],
     )
 
 
@@ -130,15 +150,21 @@ def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> tu
 
 def ellipsoid(centre: Floats, radii: tuple[float, float, float]) -> tuple[Floats, Ints]:
     """Vertices and faces of an ellipsoid, 16 by 9 sides."""
+    points, faces = _ball()
+    return (np.asarray(centre) + points * np.asarray(radii)).astype(np.float32), faces.copy()
+
+
+@lru_cache(maxsize=1)
+def _ball() -> tuple[Floats, Ints]:
+    """Vertices and faces of a unit sphere."""
     around, up = 16, 9
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
     height = np.linspace(-np.pi / 2, np.pi / 2, up)
     ring = np.stack([np.cos(angle), np.sin(angle)], 1)
     points = [[c * np.cos(h), s * np.cos(h), np.sin(h)] for h in height for c, s in ring]
-    vertices = np.asarray(centre) + np.asarray(points) * np.asarray(radii)
     faces = []
     for row in range(up - 1):
         for column in range(around):
             here, beside = row * around + column, row * around + (column + 1) % around
             faces += [[here, beside, beside + around], [here, beside + around, here + around]]
-    return vertices.astype(np.float32), np.array(faces, np.int32)
+    return np.array(points), np.array(faces, np.int32)

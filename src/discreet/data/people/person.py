@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,13 @@ from discreet.data.people.furniture import make_mat, make_seat
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
-from discreet.data.people.mesh import Layer, compact
+from discreet.data.people.mesh import Layer
 from discreet.data.people.pose import draw_pose
 from discreet.data.people.styles import Style
 from discreet.data.people.wardrobe import draw_cold, draw_outfit
 
 Floats = NDArray[np.floating]
+Box = tuple[Floats, Floats]
 
 _FACE = 13
 
@@ -49,16 +51,37 @@ class Person:
         carried = tuple(layer.moved(rotation, offset) for layer in self.carried)
         return replace(self, layers=layers, seat=seat, carried=carried)
 
-    def bounds(self) -> tuple[Floats, Floats]:
+    def shifted(self, step: Floats, times: int) -> Person:
+        """The person moved along the ground by [2], so many times."""
+
+        def along(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+            return tuple(replace(layer, vertices=_stepped(layer.vertices, step, times)) for layer in layers)
+
+        return replace(self, layers=along(self.layers), seat=along(self.seat), carried=along(self.carried))
+
+    def bounds(self) -> Box:
         """The lowest and the highest corner of all that is labelled, [3] each."""
-        lows, highs = zip(*((layer.vertices.min(0), layer.vertices.max(0)) for layer in self.layers), strict=True)
+        return self._bounds
+
+    @cached_property
+    def _bounds(self) -> Box:
+        lows, highs = zip(*(_corners(layer.vertices) for layer in self.layers), strict=True)
         return np.min(lows, 0), np.max(highs, 0)
 
-    def footprint(self) -> tuple[Floats, Floats]:
-        """A box on the ground around most of the person, [2] each: hands may reach out of it."""
-        points = np.concatenate([layer.vertices[:, :2] for layer in self.layers])
-        low, high = np.quantile(points[::11], (0.04, 0.96), axis=0)
+    def footprint(self, step: Floats | None = None, times: int = 0) -> Box:
+        """A box on the ground around most of the person, [2] each: hands may reach out of it.
+
+        Args:
+            step, times: as if the person were shifted so.
+        """
+        points = self._ground if step is None else _stepped(self._ground, step, times)
+        low, high = np.quantile(points, (0.04, 0.96), axis=0)
         return low, high
+
+    @cached_property
+    def _ground(self) -> Floats:
+        """A few of the person's points, seen from above, [N, 2]."""
+        return np.concatenate([layer.vertices[:, :2] for layer in self.layers])[::11]
 
     def head(self) -> Floats:
         """The middle of the face [3]; where it is all hidden, the top of the person."""
@@ -66,6 +89,20 @@ class Person:
         rows = skin.faces[skin.labels == _FACE]
         low, high = self.bounds()
         return skin.vertices[rows[:, 0]].mean(0) if len(rows) else np.array([*(low + high)[:2] / 2, high[2] - 0.12])
+
+
+def _corners(points_N3: Floats) -> Box:
+    """The lowest and the highest of each coordinate, [3] each."""
+    columns = [points_N3[:, axis] for axis in range(3)]
+    return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
+
+
+def _stepped(points: Floats, step: Floats, times: int) -> Floats:
+    """Points [N, 2 or 3] moved along the ground by [2], so many times: rounded each time."""
+    moved = points.copy()
+    for _ in range(times):
+        moved[:, :2] += step
+    return moved
 
 
 def make_person(
@@ -83,10 +120,10 @@ def make_person(
     layers = [skin_layer(figure, part_labels(), skin, outfit)]
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
         x, y, z = (float(value) for value in eye)
-        faces = body.meshes[name]
+        rows, faces = body.rows(name), body.own_faces(name)
         labels = np.full(len(faces), _FACE, np.uint8)
         material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
-        layers.append(compact(Layer(figure.vertices, faces, body.points, labels, material)))
+        layers.append(Layer(figure.vertices[rows], faces, body.points[rows], labels, material))
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, cold, rng)

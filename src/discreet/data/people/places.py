@@ -68,8 +68,8 @@ def draw_place(kind: str, around: Surroundings, size_px: int, rng: Rng) -> Place
     camera = around.camera
     ground, colour = draw_ground(kind, rng)
     site = _Site(around.low, around.high, colour, around.night)
-    row, column = np.mgrid[:size_px, :size_px].reshape(2, -1)
-    rays = camera.rays(column + 0.5, row + 0.5, size_px).reshape(size_px, size_px, 3)
+    middles = np.arange(size_px) + 0.5
+    rays = camera.grid(middles, middles, size_px).reshape(size_px, size_px, 3)
     canvas = _ceiling(rays, camera, rng) if kind in _INDOORS else textures.sky(rays, rng, night=site.night)
     canvas = paint_ground(canvas, rays, camera, colour * around.ground_gain ** (1 / 2.2), rng)
     boards, reach = PLACES[kind](site, rng)

@@ -6,7 +6,7 @@ The elbow's plane fixes the twist of an arm; soles are put flat by the ankle as 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor",
     name = _draw(rng, {key: posture.odds for key, posture in POSTURES.items() if posture.support in supports})
     posture = POSTURES[name]
     left_first = bool(rng.random() < 0.5)
-    legs = _legs(posture, left_first, swing, rng)
+    legs = _legs(name, left_first, swing, rng)
     rotations = _spine(posture, left_first, rng)
     for (side, sign), angles in zip(_SIDES, legs, strict=True):
         rotations.update(_leg(side, sign, angles, posture, rng))
@@ -82,14 +82,20 @@ def _draw(rng: Rng, odds: dict[str, float]) -> str:
     return list(odds)[int(rng.choice(len(odds), p=weights / weights.sum()))]
 
 
-def _legs(posture: Posture, left_first: bool, swing: float, rng: Rng) -> Floats:
+def _legs(name: str, left_first: bool, swing: float, rng: Rng) -> Floats:
     """Angles [2, 3] of the left and the right leg, within what joints allow."""
-    kin = [other for other in POSTURES.values() if _akin(posture, other)]
+    posture, kin = POSTURES[name], _kin(name)
     other, mix = kin[int(rng.integers(len(kin)))], 0.45 * rng.random() ** 2
     angles = np.array(posture.legs) * (1 - mix) + np.array(other.legs) * mix
     angles = angles + rng.normal(0, swing * np.array([0.05, 0.03, 0.05]), (2, 3))
     angles = np.clip(angles if left_first else angles[::-1], _LIMITS[:, 0], _LIMITS[:, 1])
     return _planted(angles, posture.lean[0]) if posture.planted else angles
+
+
+@cache
+def _kin(name: str) -> list[Posture]:
+    """The postures that a posture mixes with."""
+    return [other for other in POSTURES.values() if _akin(POSTURES[name], other)]
 
 
 def _akin(one: Posture, other: Posture) -> bool:
@@ -211,23 +217,38 @@ def _frame(along: Floats, bend_axis: Floats) -> Floats:
     """Orthonormal columns: the direction, the axis it bends about, and their cross product."""
     along = _unit(along)
     axis = _unit(bend_axis - along * (bend_axis @ along))
-    return np.stack([along, axis, np.cross(along, axis)], 1)
+    return np.stack([along, axis, _cross(along, axis)], 1)
+
+
+def _cross(one: Floats, other: Floats) -> Floats:
+    """The cross product of two [3]; numpy's takes its time with so few numbers."""
+    (a, b, c), (d, e, f) = one, other
+    return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
+
+
+@cache
+def _rest(side: str) -> tuple[Floats, Floats]:
+    """Frames of the unposed upper arm and forearm, transposed."""
+    body = template()
+    shoulder, elbow, wrist = (
+        body.heads[body.bones[f"{name}.{side}"]] for name in ("upperarm01", "lowerarm01", "wrist")
+    )
+    axis = _cross(elbow - shoulder, wrist - elbow)
+    return _frame(elbow - shoulder, axis).T, _frame(wrist - elbow, axis).T
 
 
 def _arm(side: str, sign: float, upper: Floats, fore: Floats) -> dict[str, Floats]:
     """Rotations of collarbone, upper arm and forearm for two directions (x outwards)."""
-    body = template()
     mirror = np.array([sign, 1, 1])
     upper, fore = upper * mirror, fore * mirror
-    joint = {name: body.heads[body.bones[f"{name}.{side}"]] for name in ("upperarm01", "lowerarm01", "wrist")}
-    rest_upper, rest_fore = joint["lowerarm01"] - joint["upperarm01"], joint["wrist"] - joint["lowerarm01"]
-    rest_axis, axis = np.cross(rest_upper, rest_fore), np.cross(upper, fore)
+    axis = _cross(upper, fore)
     if np.linalg.norm(axis) < 0.1:
-        axis = np.cross(upper, np.array([0.0, -1.0, 0.3]))
+        axis = _cross(upper, np.array([0.0, -1.0, 0.3]))
+    rest_upper, rest_fore = _rest(side)
     raising = max(0.0, float(upper[2] / np.linalg.norm(upper)) + 0.4)
     collar = turn(1, -sign * 0.35 * raising)
-    upper_turn = _frame(upper, axis) @ _frame(rest_upper, rest_axis).T
-    fore_turn = _frame(fore, axis) @ _frame(rest_fore, rest_axis).T
+    upper_turn = _frame(upper, axis) @ rest_upper
+    fore_turn = _frame(fore, axis) @ rest_fore
     return {
         f"clavicle.{side}": collar,
         f"upperarm01.{side}": (collar.T @ upper_turn).astype(np.float32),

@@ -42,16 +42,23 @@ def photograph(
     hit = np.flatnonzero(face >= 0)
     hits = Hits(pixel[hit], face[hit], place[hit], hit < size_px**2)
     colours[hit] = shade(scene, stage, hits, colours[hit], size_px, rng)
-    colours = np.minimum(colours, 4.0)
-    counts = np.bincount(pixel, minlength=size_px**2)
-    summed = np.stack([np.bincount(pixel, colours[:, channel], size_px**2) for channel in range(3)], 1)
-    linear = (summed / counts[:, None]).reshape(size_px, size_px, 3).astype(np.float32)
+    linear = _mean_light(np.minimum(colours, 4.0), edges, size_px)
     meter = float((scene.light.sun * 0.6 + scene.light.sky * 0.7 + scene.light.fill * 0.6).mean())
     depth = _depth(scene, stage, view, size_px)
     circles = circles_of_confusion(
         depth, focus_m=scene.focus_m, aperture=scene.aperture, spread=scene.camera.spread, size_px=size_px
     )
     return develop(linear / meter, depth, circles, development, rng)
+
+
+def _mean_light(colours: Floats, edges: NDArray[np.intp], size_px: int) -> Floats:
+    """Of the rays of each pixel, float32 [H, W, 3]: one for all, then more for the edges, round by round."""
+    first, *more = np.split(colours, size_px**2 + len(edges) * np.arange(len(_EDGE_OFFSETS)))
+    summed, counts = first.astype(np.float64), np.ones(size_px**2)
+    for light in more:
+        summed[edges] += light
+        counts[edges] += 1
+    return (summed / counts[:, None]).reshape(size_px, size_px, 3).astype(np.float32)
 
 
 def _edges(stage: Stage, view: View, size_px: int) -> NDArray[np.bool_]:

@@ -48,8 +48,8 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     """Linear colours of hits, float32 [R, 3]; `behind` is what a far floor fades into."""
     corners, weights = stage.faces[hits.face], hits.place.astype(np.float32)
     points, normals, texture_points = (
-        np.einsum("rk,rkd->rd", weights, values[corners])
-        for values in (stage.vertices, stage.normals, stage.texture_points)
+        _between(values, corners, weights)
+        for values in (stage.vertices, stage.normals(hits.face), stage.texture_points)
     )
     sight = points - scene.camera.position
     distance = np.sqrt(_dot(sight, sight))
@@ -57,51 +57,100 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     normals = normals * np.where(_dot(normals, sight) > 0, -1, 1).astype(np.float32)[:, None]
     smooth = _unit(normals)
     layer = stage.layer_of_face[hits.face]
-    shone, dark = _visibility(scene, stage, points, smooth, rng)
+    fade = _fade(scene, stage, points, layer)
+    needed = _needing_light(hits, layer, fade < 1, size_px)
+    shone, dark = _visibility(scene, stage, points, smooth, needed, rng)
     shone, dark = _averaged(np.stack([shone, dark]), hits, layer, smooth, distance, size_px)
-    albedo, bent, gloss = _paint(stage, layer, texture_points, smooth)
-    colours = _light(scene, _unit(bent), sight, albedo, gloss, shone, dark)
+    rows = np.flatnonzero(fade < 1)
+    albedo, bent, gloss = _paint(stage, layer[rows], texture_points.take(rows, axis=0), smooth.take(rows, axis=0))
+    lit = _light(scene, _unit(bent), sight.take(rows, axis=0), albedo, gloss, shone[rows], dark[rows])
+    colours, share = behind.copy(), fade[rows, None]
+    colours[rows] = lit * (1 - share) + colours[rows] * share
+    return colours
+
+
+def _fade(scene: Scene, stage: Stage, points: Floats, layer: Ints) -> Floats:
+    """How far each hit has faded into what is behind, [R]: 0 but on the floor, 1 where nothing of it is left."""
     start, end = scene.floor_ends
-    is_floor = np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer]
-    reach = np.hypot(points[:, 0], points[:, 1])
-    fade = np.where(is_floor, np.clip((reach - start) / (end - start), 0, 1), 0)[:, None]
-    return (colours * (1 - fade) + behind * fade).astype(np.float32)
+    floor = np.flatnonzero(np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer])
+    reach = np.hypot(points[floor, 0], points[floor, 1])
+    share = np.clip((reach - start) / (end - start), 0, 1)
+    fade = np.zeros(len(points), share.dtype)
+    fade[floor] = share
+    return fade
+
+
+def _needing_light(hits: Hits, layer: Ints, shown: NDArray[np.bool_], size_px: int) -> NDArray[np.intp]:
+    """The hits whose visibility is in the picture: their own where they are shown, or their neighbours'.
+
+    Of a pixel's other rays only those that hit another surface than its first: the rest get its average.
+    """
+    first = hits.pixel[hits.first]
+    layers, near = np.full(size_px**2, -1, np.int32), np.zeros((size_px, size_px), bool)
+    layers[first] = layer[hits.first]
+    near.reshape(-1)[hits.pixel[shown]] = True
+    for axis in (0, 1):
+        lines = near.swapaxes(0, axis)
+        reached = lines.copy()
+        for shift in range(1, _NEIGHBOURS_PX + 1):
+            reached[shift:] |= lines[:-shift]
+            reached[:-shift] |= lines[shift:]
+        near = reached.swapaxes(0, axis)
+    return np.flatnonzero(np.where(hits.first, near.ravel()[hits.pixel], shown & (layers[hits.pixel] != layer)))
+
+
+def _between(values_V3: Floats, corners: Ints, weights: Floats) -> Floats:
+    """Values of vertices, mixed by the weights [R, 3] of faces' corners [R, 3]: [R, 3]."""
+    mixed = values_V3.take(corners[:, 0], axis=0) * weights[:, :1]
+    for corner in (1, 2):
+        mixed += values_V3.take(corners[:, corner], axis=0) * weights[:, corner, None]
+    return mixed
 
 
 def _dot(first: Floats, second: Floats) -> Floats:
     """Row by row, [R]."""
-    return np.einsum("rd,rd->r", first, second)
+    return first[:, 0] * second[:, 0] + first[:, 1] * second[:, 1] + first[:, 2] * second[:, 2]
 
 
 def _unit(vectors: Floats) -> Floats:
-    return (vectors / np.maximum(np.sqrt(_dot(vectors, vectors)), 1e-9)[:, None]).astype(np.float32)
+    length = np.maximum(np.sqrt(_dot(vectors, vectors)), 1e-9)
+    result = np.empty(vectors.shape, np.float32)
+    for axis in range(3):
+        result[:, axis] = vectors[:, axis] / length
+    return result
 
 
 def _paint(stage: Stage, layer: Ints, texture_points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats]:
     """Linear albedo [R, 3], bent normals [R, 3] and gloss [R] of every hit, material by material."""
     albedo, bent = np.zeros_like(normals), normals.copy()
     gloss = np.zeros(len(normals), np.float32)
-    order = np.argsort(layer, kind="stable")
+    order = np.argsort(layer.astype(np.int16), kind="stable")  # of so few bits, it is sorted by counting
     bounds = np.searchsorted(layer[order], np.arange(len(stage.layers) + 1))
     for number in np.flatnonzero(np.diff(bounds)):
         here = order[bounds[number] : bounds[number + 1]]
-        painted = stage.layers[number].material.paint(texture_points[here], normals[here])
+        painted = stage.layers[number].material.paint(texture_points.take(here, axis=0), normals.take(here, axis=0))
         albedo[here], bent[here], gloss[here] = painted
     return np.clip(albedo, 0, 1) ** 2.2, bent, gloss
 
 
-def _visibility(scene: Scene, stage: Stage, points: Floats, smooth: Floats, rng: Rng) -> tuple[Floats, Floats]:
-    """Whether the light is seen, and the share of nearby directions that are blocked; [R] each, grainy."""
-    light = scene.light
-    above = points + 0.003 * smooth
-    towards = light.direction + rng.normal(0, light.softness, points.shape).astype(np.float32)
-    lit = np.flatnonzero(_dot(smooth, np.broadcast_to(light.direction, smooth.shape)) > 0)
-    shone = np.zeros(len(points), np.float32)
-    shone[lit] = ~stage.blocked(above[lit], _unit(towards[lit]), _SHADOW_REACH)
-    dark = np.zeros(len(points), np.float32)
+def _visibility(
+    scene: Scene, stage: Stage, points: Floats, smooth: Floats, needed: NDArray[np.intp], rng: Rng
+) -> tuple[Floats, Floats]:
+    """Whether the light is seen, and the share of nearby directions that are blocked; [R] each, grainy.
+
+    Only of the rows `needed`, else 0; but all draw directions: what one picture draws depends on nothing but its hits.
+    """
+    light, shape = scene.light, points.shape
+    upwards = smooth.take(needed, axis=0)
+    above = points.take(needed, axis=0) + 0.003 * upwards
+    strayed = rng.normal(0, light.softness, shape)
+    lit = np.flatnonzero(_dot(upwards, np.broadcast_to(light.direction, upwards.shape)) > 0)
+    towards = light.direction + strayed.take(needed[lit], axis=0).astype(np.float32)
+    shone, dark = np.zeros(shape[0], np.float32), np.zeros(shape[0], np.float32)
+    shone[needed[lit]] = ~stage.blocked(above.take(lit, axis=0), _unit(towards), _SHADOW_REACH)
     for _ in range(_OCCLUSION_RAYS):
-        scattered = _unit(smooth + _unit(rng.normal(size=points.shape).astype(np.float32)) * 0.85)
-        dark += stage.blocked(above, scattered, _OCCLUSION_REACH)
+        scattered = _unit(rng.normal(size=shape).take(needed, axis=0).astype(np.float32))
+        dark[needed] += stage.blocked(above, _unit(upwards + scattered * 0.85), _OCCLUSION_REACH)
     return shone, dark / _OCCLUSION_RAYS
 
 
@@ -112,9 +161,9 @@ def _averaged(values_KR: Floats, hits: Hits, layer: Ints, smooth: Floats, depth:
     maps = np.zeros((len(values_KR) + 1, size_px**2), np.float32)
     maps[:-1, pixel], maps[-1, pixel] = values_KR[:, first], 1.0  # the last counts, and is 0 where nothing was hit
     layers = np.full(size_px**2, -1, np.int32)
-    facing, far = np.zeros((size_px**2, 3), np.float32), np.zeros(size_px**2, np.float32)
-    layers[pixel], facing[pixel], far[pixel] = layer[first], smooth[first], depth[first]
-    guides = layers.reshape(shape), facing.reshape(*shape, 3), far.reshape(shape)
+    facing, far = np.zeros((3, size_px**2), np.float32), np.zeros(size_px**2, np.float32)
+    layers[pixel], facing[:, pixel], far[pixel] = layer[first], smooth[first].T, depth[first]
+    guides = layers.reshape(shape), facing.reshape(3, *shape), far.reshape(shape)
     sums = maps.reshape(-1, *shape)
     for axis in (0, 1):
         sums = _along(sums, guides, axis)
@@ -132,9 +181,10 @@ def _along(sums: Floats, guides: tuple[Ints, Floats, Floats], axis: int) -> Floa
         here[axis], there[axis] = slice(None, -shift), slice(shift, None)
         one, other = tuple(here), tuple(there)
         same = (layers[one] == layers[other]) & (np.abs(far[one] - far[other]) < _SAME_DEPTH * far[one])
-        same &= np.einsum("rcd,rcd->rc", facing[one], facing[other]) > _SAME_FACING
-        total[(slice(None), *one)] += np.where(same, sums[(slice(None), *other)], 0)
-        total[(slice(None), *other)] += np.where(same, sums[(slice(None), *one)], 0)
+        x, y, z = (plane[one] * plane[other] for plane in facing)
+        same &= x + y + z > _SAME_FACING
+        total[(slice(None), *one)] += same * sums[(slice(None), *other)]
+        total[(slice(None), *other)] += same * sums[(slice(None), *one)]
     return total
 
 

@@ -27,13 +27,18 @@ class Stage:
 
     layers: list[Layer]
     vertices: Floats
-    normals: Floats
     texture_points: Floats
     faces: Ints
     layer_of_face: Ints
     label_of_face: NDArray[np.uint8]
     person_of_face: NDArray[np.uint8]
     caster: Caster
+
+    def normals(self, seen: Ints) -> Floats:
+        """Unit normals, float32 [V, 3], right for the vertices of the faces `seen`."""
+        wanted = np.zeros(len(self.vertices), bool)
+        wanted[self.faces[seen]] = True
+        return vertex_normals(self.vertices, self.faces[wanted[self.faces].any(1)])
 
     def cast(self, origin: Floats, directions: Floats) -> tuple[Ints, Floats]:
         """The face each ray from one point hits first, or -1, [N]; and the hit's place in it, [N, 3]."""
@@ -57,7 +62,6 @@ def build_stage(scene: Scene, caster: str | None = None) -> Stage:
     return Stage(
         layers=layers,
         vertices=vertices,
-        normals=vertex_normals(vertices, faces),
         texture_points=np.concatenate([layer.texture_points for layer in layers]),
         faces=faces,
         layer_of_face=np.repeat(np.arange(len(layers), dtype=np.int32), counts),
@@ -79,8 +83,8 @@ class View:
 
 def look(scene: Scene, stage: Stage, size_px: int) -> View:
     """Cast one ray a pixel."""
-    row, column = np.mgrid[:size_px, :size_px].reshape(2, -1).astype(np.float32) + 0.5
-    faces, places = cast_pixels(scene, stage, column, row, size_px)
+    middles = np.arange(size_px, dtype=np.float32) + 0.5
+    faces, places = stage.cast(scene.camera.position, scene.camera.grid(middles, middles, size_px))
     hit = faces >= 0
     parts, persons = np.zeros(len(faces), np.uint8), np.zeros(len(faces), np.uint8)
     parts[hit], persons[hit] = stage.label_of_face[faces[hit]], stage.person_of_face[faces[hit]]

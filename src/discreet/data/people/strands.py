@@ -5,6 +5,8 @@ Shapes: P points of a path, S sides of a tube.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,18 +21,23 @@ def tube(path_P3: Floats, radii_P: Floats, sides: int = 8) -> tuple[Floats, Ints
     along = np.gradient(path_P3, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     # A path that hangs runs along z: x and its own normal are never parallel to it.
-    second = np.cross(along, [1.0, 0.0, 0.0])
+    second = np.zeros(along.shape)
+    second[:, 1], second[:, 2] = along[:, 2], 0 - along[:, 1]
     second /= np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-9)
     first = np.cross(second, along)
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     ring = np.cos(angle)[None, :, None] * first[:, None] + np.sin(angle)[None, :, None] * second[:, None]
     vertices = (path_P3[:, None] + ring * np.asarray(radii_P)[:, None, None]).reshape(-1, 3)
-    row, side = (grid.ravel() for grid in np.mgrid[: len(path_P3) - 1, :sides])
+    return vertices.astype(np.float32), _tube_faces(len(path_P3), sides)
+
+
+@cache
+def _tube_faces(count: int, sides: int) -> Ints:
+    """Faces between `count` rings of vertices."""
+    row, side = (grid.ravel() for grid in np.mgrid[: count - 1, :sides])
     here, beside = row * sides + side, row * sides + (side + 1) % sides
-    faces = np.concatenate(
-        [np.stack([here, beside, beside + sides], 1), np.stack([here, beside + sides, here + sides], 1)]
-    )
-    return vertices.astype(np.float32), faces.astype(np.int32)
+    faces = [np.stack([here, beside, beside + sides], 1), np.stack([here, beside + sides, here + sides], 1)]
+    return np.concatenate(faces).astype(np.int32)
 
 
 def join(pieces: list[tuple[Floats, Ints]]) -> tuple[Floats, Ints]:

@@ -17,7 +17,7 @@ PIXELS_A_METRE = 56
 
 def paint(colour: Floats) -> Paint:
     """A colour 0–1 as Pillow takes it."""
-    red, green, blue = (int(value) for value in np.clip(np.asarray(colour) * 255, 0, 255))
+    red, green, blue = (int(min(max(value, 0), 255)) for value in (np.asarray(colour) * 255).tolist())
     return red, green, blue
 
 
@@ -36,14 +36,15 @@ def plane_noise(width: int, height: int, cells: tuple[float, float], seed: int) 
 
 def soiled(picture: Image.Image, rng: Rng, amount: float = 0.3) -> Image.Image:
     """The picture with stains, grain and light that falls off."""
-    pixels = np.asarray(picture.convert("RGBA"), np.float32).copy()
+    pixels = np.array(picture.convert("RGBA"))
     small = plane_noise(picture.width // 4 + 1, picture.height // 4 + 1, (5, 5), int(rng.integers(9999)))
     stains = np.asarray(Image.fromarray(small).resize(picture.size, Image.Resampling.BILINEAR))
     rows = np.linspace(rng.uniform(0.9, 1.1), rng.uniform(0.75, 1.0), picture.height, dtype=np.float32)[:, None]
     columns = np.linspace(rng.uniform(0.8, 1.1), rng.uniform(0.8, 1.1), picture.width, dtype=np.float32)[None]
-    grain = rng.normal(1, 0.02, stains.shape).astype(np.float32)
-    pixels[..., :3] *= ((1 + amount * (stains - 0.5)) * rows * columns * grain)[..., None]
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    light = (1 + amount * (stains - 0.5)) * rows * columns * rng.normal(1, 0.02, stains.shape).astype(np.float32)
+    for channel in range(3):
+        pixels[..., channel] = np.clip(pixels[..., channel] * light, 0, 255)
+    return Image.fromarray(pixels)
 
 
 def blank(width_m: float, height_m: float, colour: Floats | None = None) -> Image.Image:

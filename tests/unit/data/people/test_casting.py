@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from discreet.cli.main import main
-from discreet.data.people import STYLES, casting, generate_people, render_picture
+from discreet.data.people import STYLES, casting, embree_mesh, generate_people, render_picture
 from discreet.data.people.camera import Camera
 from discreet.data.people.casting import choose_caster, make_caster
 from discreet.errors import ConfigurationError, DependencyError
@@ -68,6 +68,22 @@ def test_first_hits_are_embrees_with_triangles_around_and_through_the_camera(see
     assert len(np.unique(exact[0])) > 30
     assert behind[exact[0][exact[0] >= 0]].sum() > 100  # The near plane is met.
     np.testing.assert_allclose(found[1][same & (exact[0] >= 0)], exact[1][same & (exact[0] >= 0)], atol=2e-3)
+
+
+@needs_embree
+def test_a_mesh_is_the_same_copied_as_a_whole_or_by_embreex(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    vertices, faces = _mesh(rng.normal(0, 1.5, (3000, 1, 3)) + rng.normal(0, 0.1, (3000, 3, 3)))
+    directions = _rays(np.zeros(3), np.array([0.3, 2.0, 0.3]), spread=0.8)
+    whole = make_caster("embree", vertices, faces).first_hits(np.zeros(3), directions)
+    if sys.platform == "linux":
+        assert embree_mesh._library() is not None, "embreex's objects are laid out anew: meshes go in slowly"
+    monkeypatch.setattr(embree_mesh, "_library", lambda: None)
+    ours = make_caster("embree", vertices, faces).first_hits(np.zeros(3), directions)
+    hit = ours[0] >= 0
+    assert len(np.unique(ours[0])) > 100
+    np.testing.assert_array_equal(whole[0], ours[0])
+    np.testing.assert_array_equal(whole[1][hit], ours[1][hit])
 
 
 def test_a_closed_surface_has_no_cracks() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from discreet.data.people import STYLES, render_picture
+from discreet.data.people import STYLES, render_picture, shading
 from discreet.data.people.body import part_labels, pose_body, template
 from discreet.data.people.face import Skin
 from discreet.data.people.generate import PICTURES_A_SUBJECT, RenderedPicture, main_subject
@@ -34,6 +34,12 @@ def test_pictures_are_whole_and_consistent(pictures: list[RenderedPicture]) -> N
         assert picture.parts.max() < len(CIHP)
         assert picture.image.std() > 5
         np.testing.assert_array_equal(picture.parts > 0, picture.persons > 0)
+
+
+def test_light_left_out_is_in_no_picture(pictures: list[RenderedPicture], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shading, "_needing_light", lambda hits, *_: np.arange(len(hits.pixel)))
+    for index, (style, picture) in enumerate(zip(np.repeat(STYLES, 4), pictures, strict=True)):
+        np.testing.assert_array_equal(render_picture(str(style), 5, index % 4, SIZE).image, picture.image)
 
 
 def test_person_ids_are_consecutive_and_the_first_is_the_largest(pictures: list[RenderedPicture]) -> None:
