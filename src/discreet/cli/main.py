@@ -24,6 +24,7 @@ VERBS = {
     "evaluate": "measure a model on labelled pictures",
     "parse": "find every person and every part in pictures",
     "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",
+    "token": "make tokens for the service, rotate its keys, revoke a token",
     "ledger": "show, verify or cap what a data set's budget was spent on",
     "card": "the privacy card of a run",
     "demo": "the whole way, from pictures to a private model, in about ten minutes",
