@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,61 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from discreet.errors import TokenError
-from discreet.service.tokens import LEEWAY_S, MAX_LIFETIME_S, TokenVerifier
-
-ISSUER, AUDIENCE = "https://issuer.example", "parser"
-
-
-def encode(content: bytes | dict[str, Any]) -> str:
-    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def jwk(key: Ed25519PrivateKey, kid: str, **more: Any) -> dict[str, Any]:
-    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return {"kty": "OKP", "crv": "Ed25519", "x": encode(raw), "kid": kid, **more}
-
-
-@dataclass
-class Issuer:
-    """An issuer with one key in a JWKS, and a verifier that reads it."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.key = Ed25519PrivateKey.generate()
-        self.jwks = self.folder / "jwks.json"
-        self.denylist = self.folder / "denylist.txt"
-        self.publish(jwk(self.key, "one"))
-        self.verifier = TokenVerifier(self.jwks, issuer=ISSUER, audience=AUDIENCE, denylist=self.denylist)
-
-    def publish(self, *entries: dict[str, Any]) -> None:
-        self.jwks.write_text(json.dumps({"keys": entries}))
-
-    def claims(self, **changes: Any) -> dict[str, Any]:
-        now = int(time.time())
-        good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "jti": "id-1", "iat": now, "exp": now + 900}
-        return {name: value for name, value in {**good, "scope": "parse", **changes}.items() if value is not ...}
-
-    def header(self, **changes: Any) -> dict[str, Any]:
-        good = {"alg": "EdDSA", "typ": "at+jwt", "kid": "one"}
-        return {name: value for name, value in {**good, **changes}.items() if value is not ...}
-
-    def sign(self, header: dict[str, Any] | bytes, claims: dict[str, Any] | bytes, key: Any = None) -> str:
-        """A valid EdDSA signature over anything at all."""
-        signed = f"{encode(header)}.{encode(claims)}"
-        return f"{signed}.{encode((key or self.key).sign(signed.encode()))}"
-
-    def token(self, **changes: Any) -> str:
-        return self.sign(self.header(), self.claims(**changes))
-
-    def reason(self, token: str) -> str:
-        with pytest.raises(TokenError) as caught:
-            self.verifier.verify(token)
-        assert not token or token not in str(caught.value)
-        assert "\n" not in str(caught.value)
-        return caught.value.reason
+from discreet.service.tokens import LEEWAY_S, MAX_LIFETIME_S
+from tests.unit.service.token_support import AUDIENCE, ISSUER, Issuer, encode, jwk
 
 
 @pytest.fixture
@@ -315,94 +259,3 @@ def test_a_long_token_is_not_even_looked_at(issuer: Issuer) -> None:
     started = time.perf_counter()
     assert issuer.reason("a" * 50_000_000) == "size"
     assert time.perf_counter() - started < 0.5
-
-
-# --- files that change
-
-
-def test_a_revoked_token_is_refused_from_now_on(issuer: Issuer) -> None:
-    token = issuer.token()
-    assert issuer.verifier.verify(token)
-    issuer.denylist.write_text("# stolen\nother\nid-1 99999999999\n")
-    assert issuer.reason(token) == "revoked"
-    issuer.denylist.write_text("other\n")
-    assert issuer.verifier.verify(token)
-
-
-@pytest.mark.parametrize("content", [b"id-1 id-2 id-3\n", b"id-1 soon\n", b"\xff\xff\n", "é\n".encode()])
-def test_a_damaged_denylist_lets_nobody_in(issuer: Issuer, content: bytes) -> None:
-    issuer.denylist.write_bytes(content)
-    assert issuer.reason(issuer.token(jti="another")) == "no-denylist"
-
-
-def test_a_denylist_that_vanishes_lets_nobody_in(issuer: Issuer) -> None:
-    issuer.denylist.write_text("id-1\n")
-    assert issuer.reason(issuer.token()) == "revoked"
-    issuer.denylist.unlink()
-    assert issuer.reason(issuer.token()) == "no-denylist"
-    issuer.denylist.write_text("")
-    assert issuer.verifier.verify(issuer.token())
-
-
-def test_a_key_that_is_rotated_out_signs_no_more(issuer: Issuer) -> None:
-    token, new = issuer.token(), Ed25519PrivateKey.generate()
-    assert issuer.verifier.verify(token)
-    issuer.publish(jwk(new, "two"), jwk(issuer.key, "one", exp=int(time.time()) + 60))
-    assert issuer.verifier.verify(token)
-    assert issuer.verifier.verify(issuer.sign(issuer.header(kid="two"), issuer.claims(), new))
-    issuer.publish(jwk(new, "two"), jwk(issuer.key, "one", exp=int(time.time()) - LEEWAY_S - 1))
-    assert issuer.reason(token) == "key"
-    issuer.publish(jwk(new, "two"))
-    assert issuer.reason(token) == "key"
-
-
-def test_a_change_is_seen_even_with_the_same_size_and_time(issuer: Issuer) -> None:
-    assert issuer.verifier.verify(issuer.token())
-    before, other = issuer.jwks.stat(), issuer.folder / "other"
-    other.write_text(json.dumps({"keys": [jwk(Ed25519PrivateKey.generate(), "one")]}))
-    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
-    other.replace(issuer.jwks)
-    assert (issuer.jwks.stat().st_size, issuer.jwks.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-    assert issuer.reason(issuer.token()) == "signature"
-
-
-def _damage(issuer: Issuer) -> list[bytes]:
-    good = jwk(issuer.key, "one")
-    return [
-        b"", b"{", b"[]", b"null", b'{"keys": {}}', b'{"keys": ["x"]}', b'{"keys": [], "keys": []}',
-        json.dumps({"keys": [good, good]}).encode(),
-        json.dumps({"keys": [good | {"d": good["x"]}]}).encode(),
-        json.dumps({"keys": [good | {"x": "AAAA"}]}).encode(),
-        json.dumps({"keys": [good | {"exp": "never"}]}).encode(),
-        json.dumps({"keys": [good]}).encode()[:-5],
-    ]  # fmt: skip
-
-
-def test_damaged_keys_let_nobody_in_and_mended_ones_do(issuer: Issuer) -> None:
-    whole = issuer.jwks.read_bytes()
-    for content in _damage(issuer):
-        issuer.jwks.write_bytes(content)
-        assert issuer.reason(issuer.token()) == "no-keys", content
-        assert issuer.reason(issuer.token()) == "no-keys", content
-        issuer.jwks.write_bytes(whole)
-        assert issuer.verifier.verify(issuer.token())
-    issuer.jwks.unlink()
-    assert issuer.reason(issuer.token()) == "no-keys"
-
-
-def test_keys_that_everybody_can_change_are_not_believed(issuer: Issuer) -> None:
-    assert issuer.verifier.verify(issuer.token())
-    issuer.jwks.chmod(0o666)
-    assert issuer.reason(issuer.token()) == "no-keys"
-    issuer.jwks.chmod(0o644)
-    assert issuer.verifier.verify(issuer.token())
-
-
-def test_keys_may_come_later(tmp_path: Path) -> None:
-    issuer = Issuer(tmp_path)
-    token = issuer.token()
-    verifier = TokenVerifier(tmp_path / "later.json", issuer=ISSUER, audience=AUDIENCE)
-    with pytest.raises(TokenError):
-        verifier.verify(token)
-    issuer.jwks.rename(tmp_path / "later.json")
-    assert verifier.verify(token).subject == "ada"
