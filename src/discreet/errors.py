@@ -8,6 +8,8 @@
     ├── WeightsError            weights are missing, changed, or fit another network
     ├── CheckpointError         a checkpoint is missing or belongs to another configuration
     ├── DependencyError         an optional package is not installed
+    ├── TokenError              a token is not accepted
+    ├── JournalError            the journal cannot be written or read
     └── PrivacyError            continuing would make a privacy claim untrue
         ├── PlanError           the plan makes no sense, or asks for the impossible
         ├── BudgetError         the budget, or a data set's cap, does not allow it
@@ -50,6 +52,23 @@ class CheckpointError(DiscreetError):
 
 class DependencyError(DiscreetError):
     """An optional package is not installed."""
+
+
+class TokenError(DiscreetError):
+    """A token is not accepted; never quotes it.
+
+    Args:
+        reason: a word for machines, such as "expired".
+        advice: the rest of the sentence, for people.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}: {advice}" if advice else reason)
+        self.reason = reason
+
+
+class JournalError(DiscreetError):
+    """The journal cannot be written or read."""
 
 
 class PrivacyError(DiscreetError):

@@ -18,6 +18,10 @@ TORCH_FREE = [
     "discreet.privacy.accountant",
     "discreet.privacy.ledger",
     "discreet.privacy.plan",
+    "discreet.service.certificate",
+    "discreet.service.journal",
+    "discreet.service.journal_writer",
+    "discreet.service.tokens",
 ]
 
 

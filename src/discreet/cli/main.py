@@ -25,6 +25,8 @@ VERBS = {
     "parse": "find every person and every part in pictures",
     "export": "write a network for ONNX Runtime, OpenVINO or browsers",
     "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",
+    "token": "make tokens for the service, rotate its keys, revoke a token",
+    "journal": "verify or export what the service wrote down of its requests",
     "ledger": "show, verify or cap what a data set's budget was spent on",
     "card": "the privacy card of a run",
     "demo": "the whole way, from pictures to a private model, in about ten minutes",

@@ -44,7 +44,9 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
         pool = WorkerPool(settings)
         await pool.start()
         try:
-            journal = Journal(settings.journal or state / "journal", days=settings.journal_days)
+            # Its keys stay in the state folder, wherever the journal lies.
+            folder = settings.journal or state / "journal"
+            journal = Journal(folder, days=settings.journal_days, keys=state / "journal-keys")
             app.state.service = Service(
                 settings=settings, verifier=_verifier(settings, state), journal=journal, pool=pool, metrics=metrics,
                 admission=Admission(pool.num_workers, settings.queue, metrics), rate=rate, page=page,

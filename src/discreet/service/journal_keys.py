@@ -1,0 +1,145 @@
+"""The journal's keys: one signs, one makes pseudonyms of persons, and one, new each month, those of addresses.
+
+Whoever has a key of pseudonyms can test guesses. So the addresses' key of a month is destroyed when the month is over:
+after that nobody, the operator included, can find out which address a line speaks of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from discreet.errors import ConfigurationError
+from discreet.service.private_files import destroy, private_folder, read_private, write_private
+
+SIGNING_FILE = "signing.pem"
+PERSONS_FILE = "persons.key"
+_KEY_BYTES = 32
+_PSEUDONYM_CHARACTERS = 32
+
+
+class JournalKeys:
+    """Keys in a folder of mode 0700; they are made at first use.
+
+    Args:
+        folder: of the keys.
+
+    Raises:
+        ConfigurationError: a key is damaged, or within others' reach.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = private_folder(folder)
+        self._signing = self._signing_key()
+        self._persons = self._secret(folder / PERSONS_FILE)
+        self._month = ""
+        self._addresses = b""
+
+    @property
+    def public(self) -> bytes:
+        """The public half of the signing key, as PEM."""
+        return public_pem(self._signing.public_key())
+
+    def sign(self, content: bytes) -> bytes:
+        """An Ed25519 signature."""
+        return self._signing.sign(content)
+
+    def person(self, kind: str, value: str) -> str:
+        """A pseudonym that stays; empty for nobody."""
+        return _pseudonym(self._persons, kind, value)
+
+    def address(self, value: str, month: str) -> str:
+        """A pseudonym of this month; empty for none."""
+        self.begin_month(month)
+        return _pseudonym(self._addresses, "address", value)
+
+    def begin_month(self, month: str) -> None:
+        """Load or make a month's key, and destroy those of all other months.
+
+        Args:
+            month: such as 2026-11.
+        """
+        if month == self._month:
+            return
+        path = self._folder / f"addresses-{month}.key"
+        self._addresses = self._secret(path)
+        self._month = month
+        for other in self._folder.glob("addresses-*.key"):
+            if other != path:
+                destroy(other)
+
+    def _signing_key(self) -> Ed25519PrivateKey:
+        """Loaded, or made."""
+        path = self._folder / SIGNING_FILE
+        if not path.exists():
+            write_private(path, _private_pem(Ed25519PrivateKey.generate()))
+        return load_signing_key(path)
+
+    def _secret(self, path: Path) -> bytes:
+        """Loaded, or made."""
+        if not path.exists():
+            write_private(path, secrets.token_bytes(_KEY_BYTES))
+        found = read_private(path)
+        if len(found) != _KEY_BYTES:
+            raise ConfigurationError(f"{path} has {len(found)} bytes instead of {_KEY_BYTES}; bring back a copy")
+        return found
+
+
+def person_pseudonym(folder: Path, kind: str, value: str) -> str:
+    """The pseudonym of a subject or token, by the keys in a folder: to answer what is known of somebody.
+
+    Raises:
+        ConfigurationError: there is no key, or it is within others' reach.
+    """
+    return _pseudonym(read_private(folder / PERSONS_FILE), kind, value)
+
+
+def load_signing_key(path: Path) -> Ed25519PrivateKey:
+    """The key that signs checkpoints.
+
+    Raises:
+        ConfigurationError: it is damaged, or within others' reach.
+    """
+    try:
+        key = serialization.load_pem_private_key(read_private(path), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigurationError(f"{path} is not an Ed25519 key; bring back a copy, or move the journal away")
+    return key
+
+
+def load_public_key(pem: bytes) -> Ed25519PublicKey:
+    """The key that checkpoints are verified with.
+
+    Raises:
+        ValueError: it is another kind of key, or none.
+    """
+    key = serialization.load_pem_public_key(pem)
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("not an Ed25519 key")
+    return key
+
+
+def public_pem(key: Ed25519PublicKey) -> bytes:
+    """For others to verify with."""
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _private_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _pseudonym(key: bytes, kind: str, value: str) -> str:
+    """HMAC-SHA256, cut to 128 bits; kinds do not meet."""
+    if not value:
+        return ""
+    content = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
+    return hmac.new(key, content, hashlib.sha256).hexdigest()[:_PSEUDONYM_CHARACTERS]
