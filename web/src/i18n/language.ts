@@ -53,5 +53,6 @@ export function number(value: number, digits = 0): string {
 /** A share of one in percent; small ones are not called nothing. */
 export function percent(share: number): string {
   const format = { style: "percent", maximumFractionDigits: share < 0.1 ? 1 : 0 } as const;
-  return new Intl.NumberFormat(TAGS[current], format).format(share);
+  const words = new Intl.NumberFormat(TAGS[current], format).format(Math.max(share, share > 0 ? 0.001 : 0));
+  return share > 0 && share < 0.001 ? `<${words}` : words;
 }

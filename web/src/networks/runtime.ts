@@ -10,7 +10,7 @@ let prepared: Promise<void> | null = null;
 /** A network from the page's own files. */
 export async function openNetwork(url: string, progress: Progress): Promise<ort.InferenceSession> {
   const [bytes] = await Promise.all([fetchBytes(url, progress), prepare()]);
-  return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+  return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], logSeverityLevel: 3 });
 }
 
 /** A file's bytes, with progress. */
