@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,8 @@ def test_the_browser_finds_what_python_finds(visit: Visit) -> None:
     visit.choose_device()
     visit.parse()
     visit.page.get_by_label("Opacity of the colours").fill("0")
-    picture = np.asarray(Image.open(visit.download("Picture with colours")).convert("RGB"))
-    ours = np.asarray(Image.open(visit.download("Part map")))
+    picture = np.asarray(visit.download_picture("Picture with colours").convert("RGB"))
+    ours = np.asarray(visit.download_picture("Part map"))
     theirs = load_exported(web_folder("m2fp-lite"), runtime="onnx").parse(picture)
     assert (ours > 0).mean() > 0.02
     assert (ours == theirs.parts).mean() > 0.995
@@ -47,7 +48,7 @@ def test_the_browser_finds_what_python_finds(visit: Visit) -> None:
 
 def test_the_browser_masks_the_faces_that_python_finds(visit: Visit) -> None:
     visit.take_sample()
-    picture = np.asarray(Image.open(SAMPLE).convert("RGB"))
+    picture = np.asarray(Image.open(io.BytesIO(SAMPLE.read_bytes())).convert("RGB"))
     height, width = picture.shape[:2]
     wanted = [face.box for face in FaceDetector().find(picture)]
     assert len(wanted) >= 2

@@ -11,7 +11,7 @@ export const en = {
   "app.broken": "The service does not answer. Check the connection, then try again.",
   "app.retry": "Try again",
   "app.cancel": "Cancel",
-  "app.close": "Close",
+  "list.and": ", ",
 
   "step.choose": "Choose",
   "step.check": "Check what leaves",

@@ -13,7 +13,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "app.broken": "服务没有响应。请检查网络连接后重试。",
   "app.retry": "重试",
   "app.cancel": "取消",
-  "app.close": "关闭",
+  "list.and": "、",
 
   "step.choose": "选择图片",
   "step.check": "确认发送内容",

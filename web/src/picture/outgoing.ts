@@ -1,6 +1,7 @@
 /** What leaves this device: the masked picture, encoded anew, and the same bytes decoded again to be looked at. */
 
 import { encode, newCanvas } from "./canvas.ts";
+import { withoutMetadata } from "./jpeg.ts";
 import { cover, type Mask } from "./masks.ts";
 
 // Tried in this order, until the file is small enough.
@@ -25,7 +26,8 @@ export function masked(picture: HTMLCanvasElement, masks: readonly Mask[]): HTML
 export async function outgoing(picture: HTMLCanvasElement, masks: readonly Mask[], maxBytes: number): Promise<Outgoing | null> {
   const shown = masked(picture, masks);
   for (const quality of QUALITIES) {
-    const file = await encode(shown, "image/jpeg", quality);
+    const encoded = await encode(shown, "image/jpeg", quality);
+    const file = new Blob(withoutMetadata(new Uint8Array(await encoded.arrayBuffer())), { type: "image/jpeg" });
     if (file.size > maxBytes) continue;
     const bitmap = await createImageBitmap(file);
     shown.getContext("2d")!.drawImage(bitmap, 0, 0);

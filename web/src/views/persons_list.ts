@@ -10,7 +10,7 @@ export function personsList({ persons, labels }: Result, look: Look, changed: ()
   if (persons.length === 0) return null;
   const choices: [HTMLButtonElement, number | null][] = [[h("button", { type: "button", class: "person" }, h("strong", {}, t("result.everybody"))), null]];
   persons.forEach(({ score, parts }, at) => {
-    const names = parts.map((part) => nameOf(labels, part)).join(", ");
+    const names = parts.map((part) => nameOf(labels, part)).join(t("list.and"));
     const sure = t("result.sure", { percent: number(score * 100) });
     choices.push([h("button", { type: "button", class: "person" }, icon("person"),
       h("span", {}, h("strong", {}, t("result.person", { n: at + 1 })), " ", h("span", { class: "quiet small" }, sure), h("span", { class: "quiet small block" }, names))), at + 1]);

@@ -51,7 +51,7 @@ function freshLook({ labels }: Result): Look {
 
 /** Where the service says names alone. */
 function labelsOnly({ persons, partNames, labels }: Result): HTMLElement[] {
-  const names = (parts: readonly string[]) => parts.map((part) => nameOf(labels, part)).join(", ");
+  const names = (parts: readonly string[]) => parts.map((part) => nameOf(labels, part)).join(t("list.and"));
   const rows = persons.map((person, at) => h("li", {}, h("strong", {}, t("result.person", { n: at + 1 })), " ", names(person.parts)));
   return [h("section", { class: "card" }, h("p", { class: "quiet" }, t("result.labelsOnly")),
     h("p", {}, names(partNames)), h("ul", { class: "plain" }, ...rows))];
