@@ -58,7 +58,10 @@ async function start(): Promise<void> {
 }
 
 // Leaving the page, even into the browser's cache of pages, leaves no picture behind.
-addEventListener("pagehide", () => app && forget(app));
+addEventListener("pagehide", () => {
+  view?.leave?.();
+  if (app) forget(app);
+});
 addEventListener("pageshow", (event) => {
   if (event.persisted) app?.show("choose");
 });

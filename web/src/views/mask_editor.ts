@@ -2,6 +2,7 @@
 
 import { h } from "../dom.ts";
 import { t } from "../i18n/language.ts";
+import { newCanvas } from "../picture/canvas.ts";
 import { type Mask, maskAt, moved, scaled } from "../picture/masks.ts";
 
 export interface MaskEditor {
@@ -22,7 +23,8 @@ const STEP = 0.01, BIG_STEP = 0.05, GROWTH = 1.12;
 
 export function maskEditor(picture: HTMLCanvasElement, actions: MaskActions): MaskEditor {
   const { width, height } = picture;
-  const screen = h("canvas", { width, height, role: "img" });
+  const screen = newCanvas(width, height);
+  screen.setAttribute("role", "img");
   const layer = h("div", { class: "masks" });
   const frame = h("div", { class: "picture-frame" }, screen, layer);
   // Never wider than what keeps the whole picture in view.
