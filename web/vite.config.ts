@@ -1,6 +1,7 @@
 /// <reference types="vitest/config" />
 import { gzipSync } from "node:zlib";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
@@ -35,9 +36,26 @@ function runtimeFiles(): Plugin {
   };
 }
 
+/** Says from which sources the page was built; tests/unit/service/test_page_is_built.py compares. */
+function builtFrom(): Plugin {
+  const root = here(".");
+  return {
+    name: "built-from",
+    generateBundle() {
+      const sources = ["index.html", "package-lock.json", "vite.config.ts"];
+      for (const entry of readdirSync(`${root}src`, { recursive: true, withFileTypes: true })) {
+        if (entry.isFile()) sources.push(relative(root, join(entry.parentPath, entry.name)));
+      }
+      const hash = createHash("sha256");
+      for (const name of sources.sort()) hash.update(`${name}\0`).update(readFileSync(join(root, name)));
+      this.emitFile({ type: "asset", fileName: "built-from.txt", source: `${hash.digest("hex")}\n` });
+    },
+  };
+}
+
 export default defineConfig({
   base: "/static/",
-  plugins: [runtimeFiles()],
+  plugins: [runtimeFiles(), builtFrom()],
   worker: { format: "es", plugins: () => [runtimeFiles()] },
   // The build of onnxruntime-web that knows WebAssembly alone and takes its files from where we say.
   resolve: { alias: { "onnxruntime-web": `${ort}ort.wasm.min.mjs` } },

@@ -4,6 +4,7 @@ import { Networks } from "./networks/client.ts";
 import { wipeAll } from "./picture/canvas.ts";
 import type { Mask } from "./picture/masks.ts";
 import type { Result } from "./results/parsed_picture.ts";
+import type { Problem } from "./service/problem.ts";
 import type { Model, Policy } from "./service/policy.ts";
 import type { Work } from "./work.ts";
 
@@ -48,6 +49,8 @@ export interface App {
   look: Look | null;
   /** Whether the parser is in the worker. */
   parserReady: boolean;
+  /** What went wrong last, until something else is tried. */
+  trouble: Problem | (() => string) | null;
   /** Parsing or fetching that goes on whatever view is drawn. */
   work: Work | null;
   /** Go to a step. */
@@ -62,7 +65,7 @@ export function forget(app: App): void {
   app.work?.cancel();
   app.work = null;
   app.parserReady = false;
-  app.draft = app.result = app.look = null;
+  app.draft = app.result = app.look = app.trouble = null;
   app.token = "";
   wipeAll();
 }

@@ -43,9 +43,10 @@ async function start(): Promise<void> {
     const [policy, model] = await ask();
     app = {
       policy, model, networks: new Networks(), where: "service", token: "", draft: null, result: null, look: null,
-      parserReady: false, work: null,
+      parserReady: false, trouble: null, work: null,
       show: (next) => {
         step = next;
+        app!.trouble = null;
         redraw();
         page.focusTitle();
       },

@@ -3,13 +3,13 @@
 import type { App, Draft, View } from "../app.ts";
 import { detect } from "../detection.ts";
 import { h, icon } from "../dom.ts";
-import { t, tn } from "../i18n/language.ts";
+import { number, t, tn } from "../i18n/language.ts";
 import { newCanvas } from "../picture/canvas.ts";
 import { type Mask, maskAt, scaled } from "../picture/masks.ts";
 import { masked, outgoing, type Outgoing } from "../picture/outgoing.ts";
 import { openParser, parseHere, parseThere } from "../parsing.ts";
 import { Refusal } from "../service/predict.ts";
-import { DEVICE_FAILED, type Problem } from "../service/problem.ts";
+import { DEVICE_FAILED } from "../service/problem.ts";
 import { Work } from "../work.ts";
 import { openDialog } from "./dialog.ts";
 import { factsTable } from "./facts_table.ts";
@@ -42,6 +42,7 @@ class Check {
   #ready: Outgoing | null = null;
   #timer = 0;
   #turn = 0;
+  #drawnTrouble: App["trouble"] = null;
   #endTrouble: () => void = () => {};
 
   constructor(readonly app: App, readonly draft: Draft) {
@@ -70,7 +71,8 @@ class Check {
     this.#setMasks(draft.masks);
     detect(app, draft);
     if (draft.detection) draft.detection.onChange = () => this.#detected();
-    if (app.where === "device") void this.#openParser();
+    if (app.work) app.work.onChange = () => this.#draw();
+    else if (app.where === "device") void this.#openParser();
   }
 
   leave(): void {
@@ -82,6 +84,7 @@ class Check {
 
   /** Everything that depends on state, drawn anew. */
   #draw(): void {
+    this.#drawTrouble();
     const { app, draft } = this;
     const device = app.where === "device";
     const work = app.work ?? draft.detection;
@@ -133,7 +136,7 @@ class Check {
       if (turn !== this.#turn) return;
       this.#ready = made;
       if (made) this.#editor.showPicture(made.shown, label);
-      else this.#complainWords(t("review.tooLarge", { mb: app.policy.max_bytes / 1e6 }));
+      else app.trouble = () => t("review.tooLarge", { mb: number(app.policy.max_bytes / 1e6) });
       this.#draw();
     }, ENCODE_AFTER_MS);
   }
@@ -175,26 +178,23 @@ class Check {
   }
 
   #chooseWhere(): void {
-    this.#endTrouble();
+    this.app.trouble = null;
     if (this.app.where === "device") void this.#openParser();
     this.#encode();
   }
 
   async #openParser(): Promise<void> {
     const { app } = this;
-    if (app.parserReady || app.work) {
-      if (app.work) app.work.onChange = () => this.#draw();
-      return;
-    }
+    if (app.parserReady || app.work) return;
     const work = (app.work = new Work());
     work.onChange = () => this.#draw();
     try {
       await openParser(app, work);
       app.announce(t("network.ready"));
     } catch {
-      this.#complainWords(t("network.failed"));
+      if (!work.signal.aborted) app.trouble = () => t("network.failed");
     }
-    app.work = null;
+    if (app.work === work) app.work = null;
     work.onChange();
   }
 
@@ -202,7 +202,8 @@ class Check {
     const { app, draft } = this;
     if (app.work || draft.detection) return;
     if (app.where === "service" && !app.policy.open && !app.token.trim()) {
-      this.#complainWords(t("token.missing"));
+      app.trouble = () => t("token.missing");
+      this.#draw();
       this.element.querySelector<HTMLElement>(".token input")?.focus();
       return;
     }
@@ -218,19 +219,19 @@ class Check {
     const { app, draft } = this;
     const work = (app.work = new Work());
     work.onChange = () => this.#draw();
-    this.#endTrouble();
+    app.trouble = null;
     try {
       const result = app.where === "device" || !ready ? await parseHere(app, draft, work) : await parseThere(app, ready, work);
-      app.work = null;
       if (work.signal.aborted || app.draft !== draft) return;
+      app.work = null;
       app.result = result;
       app.look = null;
       app.show("result");
     } catch (error) {
-      app.work = null;
-      this.#draw();
       if (work.signal.aborted || app.draft !== draft) return;
-      this.#complain(error instanceof Refusal ? error.problem : DEVICE_FAILED);
+      app.work = null;
+      app.trouble = error instanceof Refusal ? error.problem : DEVICE_FAILED;
+      work.onChange();
     }
   }
 
@@ -248,20 +249,18 @@ class Check {
     this.#parse.focus();
   }
 
-  #complain(problem: Problem): void {
+  /** The last trouble, in the language of the moment; it stays as it is until there is another. */
+  #drawTrouble(): void {
+    const { trouble } = this.app;
+    if (trouble === this.#drawnTrouble) return;
     this.#endTrouble();
-    const box = problemBox(problem, () => void this.#start());
+    this.#drawnTrouble = trouble;
+    if (trouble === null) return this.#trouble.replaceChildren();
+    if (typeof trouble === "function") {
+      return this.#trouble.replaceChildren(h("p", { class: "complaint", role: "alert" }, icon("alert"), trouble()));
+    }
+    const box = problemBox(trouble, () => void this.#start());
     this.#trouble.replaceChildren(box.element);
-    this.#endTrouble = () => {
-      box.end();
-      this.#trouble.replaceChildren();
-      this.#endTrouble = () => {};
-    };
-  }
-
-  #complainWords(words: string): void {
-    this.#endTrouble();
-    this.#trouble.replaceChildren(h("p", { class: "complaint", role: "alert" }, icon("alert"), words));
-    this.#endTrouble = () => this.#trouble.replaceChildren();
+    this.#endTrouble = box.end;
   }
 }
