@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench real-photos clean
+.PHONY: demo test check bench web real-photos clean
 
 demo: $(STAMP) .cache/photographs/astronaut.png
 	$(BIN)/discreet demo --out runs/demo --photographs .cache/photographs
@@ -20,6 +20,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_all.py
+
+# The page, into src/discreet/service/static. Needs Node 20; nothing else does.
+web:
+	cd web && npm ci && npm run check && npm test && npm run build
 
 real-photos: $(STAMP) .cache/judges/.installed
 	$(BIN)/python tools/photographs.py .cache/real-photographs --judges .cache/judge-models
@@ -41,4 +45,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .cache runs build dist
+	rm -rf $(VENV) .cache runs build dist web/node_modules

@@ -1,0 +1,28 @@
+/** Faces of a draft, found and covered on this device. */
+
+import type { App, Draft } from "./app.ts";
+import { t } from "./i18n/language.ts";
+import { pixelsOf } from "./picture/canvas.ts";
+import { maskOver } from "./picture/masks.ts";
+import { Work } from "./work.ts";
+
+/** Look for faces once; the draft says what came of it. */
+export function detect(app: App, draft: Draft): void {
+  if (draft.detection || draft.facesFound !== null || draft.detectorFailed) return;
+  const work = (draft.detection = new Work());
+  work.say(() => t("detect.loading", { percent: 0 }), 0);
+  void (async () => {
+    try {
+      const progress = (share: number) => work.say(() => t("detect.loading", { percent: Math.round(share * 100) }), share);
+      await app.networks.ask("openDetector", null, progress);
+      work.say(() => t("detect.running"));
+      const faces = await app.networks.ask("findFaces", pixelsOf(draft.picture));
+      draft.masks = [...draft.masks, ...faces.map((face) => maskOver(face, app.policy.face_scale))];
+      draft.facesFound = faces.length;
+    } catch {
+      draft.detectorFailed = true;
+    }
+    draft.detection = null;
+    work.onChange();
+  })();
+}

@@ -1,0 +1,4 @@
+declare module "virtual:runtime-files" {
+  export const glueUrl: string;
+  export const wasmUrl: string;
+}
