@@ -68,6 +68,22 @@ class LabelSet:
         table[: len(self)] = np.asarray(self.palette, np.uint8)
         return table
 
+    def describe(self) -> list[dict[str, Any]]:
+        """For whoever draws: id, name, name_zh, colour (#rrggbb), and left_right, the id of the other side."""
+        flipped = self.flip_table()
+        return [
+            {
+                "id": number,
+                "name": name,
+                "name_zh": chinese,
+                "colour": f"#{red:02x}{green:02x}{blue:02x}",
+                "left_right": int(flipped[number]) if flipped[number] != number else None,
+            }
+            for number, (name, chinese, (red, green, blue)) in enumerate(
+                zip(self.names, self.names_zh, self.palette, strict=True)
+            )
+        ]
+
     def flip_table(self) -> NDArray[np.uint8]:
         """uint8 [256]: the id each id becomes when the picture is mirrored."""
         table = np.arange(256, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""An exported folder, from PyTorch weights: graphs, shared weights, model.json; compared with PyTorch before it counts."""
+"""An exported folder, from PyTorch weights: graphs, shared weights, model.json; compared with PyTorch at once."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _describe(
         "format": FORMAT,
         "name": name,
         "label_set": describe_label_set(info.labels),
-        "labels": info.labels.names,
+        "labels": info.labels.describe(),
         "human": human,
         "image_size": [entries[0]["height"], entries[0]["width"]],
         "sizes": entries,

@@ -34,8 +34,8 @@ class _Whole(nn.Module):
         super().__init__()
         self.model = model
         mean, std = model.shape.normalisation
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("scale", 1.0 / torch.tensor(std))
+        self.mean = torch.tensor(mean)
+        self.scale = 1.0 / torch.tensor(std)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         pixels = (image.float() - self.mean) * self.scale

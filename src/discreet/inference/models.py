@@ -15,7 +15,7 @@ from discreet.inference.exported import digest_of
 _SHIPPED = {
     "m2fp-lite": (
         "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
-        "bfd186a6112182a29a2c44b240b5658674df1e3c715a073481341861e6904023",
+        "9235f70ed9a3c08c3802674b909a1cd83ece021cb48384304ac13f488870759c",
     ),
 }
 

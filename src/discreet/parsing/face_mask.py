@@ -58,7 +58,7 @@ _SKIN = np.array((172.0, 142.0, 124.0))
 _SHADES = np.array((70.0, 66.0, 60.0))
 
 
-def _made_up_face(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+def _made_up_face(rows: NDArray[np.floating], columns: NDArray[np.floating]) -> NDArray[np.floating]:
     """Blurred eyes and a mouth, the same for everybody: [h, w, 3] at places in radii of the ellipse."""
     shade = 0.25 * rows + 0.3 * columns**2
     for y, x, height, width in ((-0.18, -0.32, 0.12, 0.2), (-0.18, 0.32, 0.12, 0.2), (0.42, 0.0, 0.1, 0.3)):
@@ -68,7 +68,7 @@ def _made_up_face(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> ND
 
 def _around(
     box: Box, scale: float, reach: float, shape: tuple[int, ...]
-) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float64], NDArray[np.float64]]]:
+) -> Iterator[tuple[tuple[slice, slice], NDArray[np.floating], NDArray[np.floating]]]:
     """The rectangle around a face's ellipse, and where its rows and columns lie in radii; nothing for an empty box."""
     x0, y0, x1, y1 = box
     centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from discreet.errors import FaceDetectionError, PictureError
-from discreet.inference.faces import Face, FaceDetector
+from discreet.inference.exported import Exported, digest_of, read_exported
+from discreet.inference.faces import LARGEST_SIDE_PX, Face, FaceDetector
 from discreet.inference.image_io import encode_parts_png, encode_png
-from discreet.inference.models import model_digest, model_folder
-from discreet.inference.runtime import load_exported
-from discreet.labels import LabelSet
+from discreet.inference.models import exported_folder
+from discreet.inference.parser import Parser
+from discreet.inference.runtime import open_backend
 from discreet.parsing.disclosure import Disclosure, disclose
 from discreet.parsing.face_mask import blur_faces, mask_faces
 from discreet.parsing.results import ParseResult
@@ -65,18 +67,17 @@ class Pipeline:
         self._settings = settings
         self._decoder = decoder
         self._detector = FaceDetector(threads=threads) if settings.faces != "off" else None
-        self._parser = load_exported(settings.model, runtime=settings.runtime, threads=threads)
+        self._exported = read_exported(exported_folder(settings.model))
+        self._parser = _warm_parser(self._exported, settings, threads)
         self._policy = Disclosure(settings.answer_side_px, settings.smooth_px, settings.label_only)
 
     def describe(self) -> dict[str, Any]:
         """What was loaded."""
-        folder = model_folder(self._settings.model)
-        info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         return {
-            "name": folder.name,
-            "digest": model_digest(folder),
-            "labels": describe_labels(self._parser.labels),
-            "about": info,
+            "name": self._exported.name,
+            "digest": digest_of(self._exported.folder),
+            "labels": self._exported.labels.describe(),
+            "about": {"made_from": self._exported.made_from, **self._exported.about},
         }
 
     def answer(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -91,7 +92,7 @@ class Pipeline:
         """
         watch = Stopwatch()
         try:
-            image = self._decoder.decode(content)
+            image = self._small_enough(self._decoder.decode(content))
         except PictureError as problem:
             raise Refusal(422, "picture", str(problem)) from None
         watch.lap("decode")
@@ -109,6 +110,15 @@ class Pipeline:
         watch.lap("encode")
         timings = ", ".join(f"{name};dur={value}" for name, value in watch.milliseconds.items())
         return facts | {"media_type": "image/png", "timings": timings}, body
+
+    def _small_enough(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What leaves is never finer than what was searched for faces."""
+        height, width = image.shape[:2]
+        zoom = LARGEST_SIDE_PX / max(height, width)
+        if self._detector is None or zoom >= 1.0:
+            return image
+        size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
     def _find_faces(self, image: NDArray[np.uint8]) -> Sequence[Face]:
         """Faces, where the policy asks for them; no answer without an answer of the detector."""
@@ -149,9 +159,9 @@ class Pipeline:
         zoom = (width / shape[1], height / shape[0])
         boxes = [[round(edge * zoom[axis % 2], 1) for axis, edge in enumerate(face.box)] for face in faces]
         described = result.summary() | {
-            "labels": describe_labels(result.labels),
+            "labels": result.labels.describe(),
             "faces": {"found": self._count(faces), "policy": self._settings.faces, "boxes": boxes},
-            "model": model_folder(self._settings.model).name,
+            "model": self._exported.name,
         }
         if self._policy.label_only:
             described["persons"] = [
@@ -165,20 +175,13 @@ class Pipeline:
         return described
 
 
-def describe_labels(labels: LabelSet) -> list[dict[str, Any]]:
-    """Names, colours and sides of the parts, in order of their ids."""
-    flipped = labels.flip_table()
-    colours = labels.colours()
-    return [
-        {
-            "id": number,
-            "name": name,
-            "name_zh": chinese,
-            "colour": "#{:02x}{:02x}{:02x}".format(*colours[number]),
-            "left_right": int(flipped[number]) if flipped[number] != number else None,
-        }
-        for number, (name, chinese) in enumerate(zip(labels.names, labels.names_zh, strict=True))
-    ]
+def _warm_parser(exported: Exported, settings: ServiceSettings, threads: int) -> Parser:
+    """A parser whose graphs have all run once, so that no request waits for one to load."""
+    backend = open_backend(exported, runtime=settings.runtime, threads=threads)
+    parser = Parser(backend, exported.labels, exported.human, exported.image_size, sizes=backend.sizes)
+    for height, width in parser.sizes:
+        parser.parse(np.zeros((height, width, 3), np.uint8))
+    return parser
 
 
 def _base64(content: bytes) -> str:

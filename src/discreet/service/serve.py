@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 import ssl
 from collections.abc import Callable
@@ -73,7 +74,9 @@ class _Server(uvicorn.Server):
         service = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]
         if service is not None:
             service.draining = True
-        super().handle_exit(sig, frame)
+        # Unlike uvicorn's own, this is not raised again at the end: a service that was told to stop did well.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def check_together(settings: ServiceSettings) -> None:

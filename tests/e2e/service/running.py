@@ -32,13 +32,14 @@ class Running:
     process: subprocess.Popen[str]
     state: Path
     home: Path
+    listener: threading.Thread = field(default_factory=threading.Thread)
     log: list[str] = field(default_factory=list)
     url: str = ""
 
     @property
     def certificate(self) -> Path:
         """The self-signed one."""
-        return next((self.state / "service").glob("*cert*.pem"))
+        return self.state / "service" / "certificate.pem"
 
     def tls(self) -> ssl.SSLContext:
         """Trusts exactly the service's own certificate."""
@@ -66,7 +67,20 @@ class Running:
         """SIGTERM, and its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.wait()
+
+    def wait(self, seconds: float = 60) -> int:
+        """Its exit code, when it ends."""
+        code = self.process.wait(seconds)
+        self.listener.join(seconds)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code
 
 
 def start(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Running:
@@ -79,11 +93,12 @@ def start(folder: Path, *options: str, environment: dict[str, str] | None = None
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=home,
     )  # fmt: skip
     running = Running(process, state, home)
-    threading.Thread(target=_listen, args=(running,), daemon=True).start()
+    running.listener = threading.Thread(target=_listen, args=(running,), daemon=True)
+    running.listener.start()
     until = time.monotonic() + READY_WITHIN_S
     while not running.url:
         if process.poll() is not None or time.monotonic() > until:
-            process.kill()
+            running.kill()
             raise AssertionError("the service did not start:\n" + "".join(running.log))
         time.sleep(0.05)
     return running

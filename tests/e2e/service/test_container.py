@@ -44,7 +44,8 @@ def test_it_serves_with_a_read_only_root(tmp_path: Path, picture: bytes) -> None
     state.mkdir()
     environment = {"STATE": str(state), "PORT": str(port), "PYTHON": sys.executable, "DISCREET_STATE": str(state)}
     process = subprocess.Popen(
-        ["unshare", "--mount", "--kill-child", "sh", "-c", SCRIPT], env=os.environ | environment, stderr=subprocess.PIPE, text=True, cwd="/",
+        ["unshare", "--mount", "--kill-child", "sh", "-c", SCRIPT],
+        env=os.environ | environment, stderr=subprocess.PIPE, text=True, cwd="/",
     )  # fmt: skip
     try:
         until = time.monotonic() + 90
@@ -60,7 +61,7 @@ def test_it_serves_with_a_read_only_root(tmp_path: Path, picture: bytes) -> None
         assert answer.status_code == 200
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
 
 
 def test_the_container_file_names_real_options_and_takes_everything_away() -> None:

@@ -94,7 +94,8 @@ FORMS = (
 
 @pytest.mark.parametrize(
     "token",
-    ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Bearer " + "a" * 20_000, "Bearer a.b.c", "Bearer eyJhbGciOiJub25lIn0.e30."],
+    ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Bearer " + "a" * 20_000, "Bearer a.b.c",
+     "Bearer eyJhbGciOiJub25lIn0.e30."],
 )  # fmt: skip
 def test_wrong_authorization(service: Running, picture: bytes, token: str) -> None:
     with httpx.Client(base_url=service.url, verify=service.tls()) as client:
@@ -108,8 +109,10 @@ def test_wrong_authorization(service: Running, picture: bytes, token: str) -> No
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/../settings.py", "/static/%2e%2e/app.py", "/static/..%2f..%2fapp.py", "/static//etc/passwd", "/static/", "/%00",
-     "/static/models/../../../assets", "/predict/..", "//evil.example/", "/docs", "/redoc", "/\u202e", "/" + "a" * 5000],
+    ["/static/../settings.py", "/static/%2e%2e/app.py", "/static/..%2f..%2fapp.py", "/static//etc/passwd", "/static/",
+     "/%00",
+     "/static/models/../../../assets", "/predict/..", "//evil.example/", "/docs", "/redoc", "/\u202e",
+     "/" + "a" * 5000],
 )  # fmt: skip
 def test_paths_lead_nowhere(service: Running, path: str) -> None:
     with service.client() as client:
@@ -152,7 +155,8 @@ def raw(service: Running, request: bytes) -> tuple[int, bytes]:
 @pytest.mark.parametrize(
     "lines",
     [
-        b"", b"Host: \r\n", b"Host: a b\r\n", b"Host: a\r\nHost: b\r\n", b"Host: a/b\r\n", b"Host: a@b\r\n", b"Host: [::1\r\n",
+        b"", b"Host: \r\n", b"Host: a b\r\n", b"Host: a\r\nHost: b\r\n", b"Host: a/b\r\n", b"Host: a@b\r\n",
+        b"Host: [::1\r\n",
         b"Host: " + b"a" * 300 + b"\r\n", b"Host: \xff\xfe\r\n", b"Host: a:99999999\r\n", b"Host: <script>\r\n",
     ],
 )  # fmt: skip

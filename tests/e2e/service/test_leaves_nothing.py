@@ -60,8 +60,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory):
     temporary.mkdir()
     running = start(folder, "--open", "--rate", "1000000/minute", environment={"TMPDIR": str(temporary)})
     yield running
-    running.process.kill()
-    running.process.wait()
+    running.kill()
 
 
 def canary_picture(size: int = 96) -> bytes:

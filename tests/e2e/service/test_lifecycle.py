@@ -27,8 +27,7 @@ def send(url: str, picture: bytes, **options: object) -> httpx.Response:
 def open_service(tmp_path: Path, request: pytest.FixtureRequest):
     running = start(tmp_path, "--open", "--rate", "100000/minute", *getattr(request, "param", ()))
     yield running
-    running.process.kill()
-    running.process.wait()
+    running.kill()
 
 
 def until(condition, seconds: float = 30.0) -> None:
@@ -106,7 +105,7 @@ def test_sigterm_answers_everybody_who_is_inside(open_service: Running, picture:
         open_service.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGCONT)
         assert Counter(answer.result(60).status_code for answer in inside) == {200: 6}
-    assert open_service.process.wait(30) == 0
+    assert open_service.wait(30) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(open_service.url + "/healthz")
 
@@ -115,7 +114,7 @@ def test_ctrl_c_stops_it_too_and_leaves_no_process(open_service: Running, pictur
     send(open_service.url, picture)
     workers = open_service.workers()
     open_service.process.send_signal(signal.SIGINT)
-    assert open_service.process.wait(30) == 0
+    assert open_service.wait(30) == 0
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx
 import numpy as np
@@ -22,8 +23,9 @@ def send(client: httpx.Client, content: bytes, **options: str) -> httpx.Response
 
 
 @pytest.fixture(scope="module")
-def client(service: Running) -> httpx.Client:
-    return service.client()
+def client(service: Running) -> Iterator[httpx.Client]:
+    with service.client() as opened:
+        yield opened
 
 
 def test_an_old_client_gets_its_overlay(client: httpx.Client, picture: bytes) -> None:
@@ -124,9 +126,8 @@ def test_nobody_without_a_token_is_served(service: Running, picture: bytes) -> N
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["type"] == "urn:discreet:problem:token"
-        wrong = send(
-            httpx.Client(base_url=service.url, verify=service.tls(), headers={"Authorization": "Bearer x.y.z"}), picture
-        )
+        anybody.headers["Authorization"] = "Bearer x.y.z"
+        wrong = send(anybody, picture)
         assert wrong.status_code == 401
         assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
 
