@@ -11,7 +11,10 @@ import type { Work } from "./work.ts";
 
 /** Fetch the parser, once. */
 export async function openParser(app: App, work: Work): Promise<void> {
-  const progress = (share: number) => work.say(() => t("network.loading", { percent: Math.round(share * 100) }), share);
+  const progress = (share: number) => {
+    if (share < 1) work.say(() => t("network.loading", { percent: Math.round(share * 100) }), share);
+    else work.say(() => t("network.starting"));
+  };
   progress(0);
   await app.networks.ask("openParser", null, progress);
   app.parserReady = true;
