@@ -89,7 +89,7 @@ class Visit:
     def uploads(self) -> list[tuple[str, bytes]]:
         """Name and bytes of every file that was sent."""
         found = self.page.evaluate(
-            """() => Promise.all(uploads.map(async (file) => [file.name, [...new Uint8Array(await file.arrayBuffer())]]))"""
+            "() => Promise.all(uploads.map(async (file) => [file.name, [...new Uint8Array(await file.arrayBuffer())]]))"
         )
         return [(name, bytes(numbers)) for name, numbers in found]
 
