@@ -5,7 +5,7 @@ import { number, t } from "./i18n/language.ts";
 import { pixelsOf } from "./picture/canvas.ts";
 import { cover, maskOver } from "./picture/masks.ts";
 import { masked, type Outgoing } from "./picture/outgoing.ts";
-import type { Result } from "./results/parsed_picture.ts";
+import { areas, type Result } from "./results/parsed_picture.ts";
 import { type Answer, predict } from "./service/predict.ts";
 import type { Work } from "./work.ts";
 
@@ -29,9 +29,9 @@ export async function parseHere(app: App, draft: Draft, work: Work): Promise<Res
   const { parts, owners, width, height, persons } = await app.networks.ask("parse", pixelsOf(picture));
   const nameOf = (id: number) => labels.find((label) => label.id === id)?.name ?? String(id);
   const named = persons.map((person) => ({ ...person, parts: person.parts.map(nameOf) }));
+  const map = { width, height, parts, owners };
   return {
-    labels, persons: named, partNames: [...new Set(named.flatMap((person) => person.parts))],
-    map: { width, height, parts, owners }, picture, where: "device", bytesSent: 0,
+    labels, persons: named, partNames: areas(map, labels).map(({ label }) => label.name), map, picture, where: "device", bytesSent: 0,
     milliseconds: performance.now() - started, requestId: null,
   };
 }
