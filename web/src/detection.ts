@@ -13,7 +13,10 @@ export function detect(app: App, draft: Draft): void {
   work.say(() => t("detect.loading", { percent: 0 }), 0);
   void (async () => {
     try {
-      const progress = (share: number) => work.say(() => t("detect.loading", { percent: Math.round(share * 100) }), share);
+      const progress = (share: number) => {
+        if (share < 1) work.say(() => t("detect.loading", { percent: Math.round(share * 100) }), share);
+        else work.say(() => t("detect.running"));
+      };
       await app.networks.ask("openDetector", null, progress);
       work.say(() => t("detect.running"));
       const faces = await app.networks.ask("findFaces", pixelsOf(draft.picture));

@@ -5,15 +5,18 @@ import { number, t } from "./i18n/language.ts";
 import { pixelsOf } from "./picture/canvas.ts";
 import { cover, maskOver } from "./picture/masks.ts";
 import { masked, type Outgoing } from "./picture/outgoing.ts";
-import type { Result } from "./results/parsed_picture.ts";
+import { areas, type Result } from "./results/parsed_picture.ts";
 import { type Answer, predict } from "./service/predict.ts";
 import type { Work } from "./work.ts";
 
 /** Fetch the parser, once. */
 export async function openParser(app: App, work: Work): Promise<void> {
-  const progress = (share: number) => work.say(() => t("network.loading", { percent: Math.round(share * 100) }), share);
+  const progress = (share: number) => {
+    if (share < 1) work.say(() => t("network.loading", { percent: Math.round(share * 100) }), share);
+    else work.say(() => t("network.starting"));
+  };
   progress(0);
-  await app.networks.ask("openParser", null, progress);
+  await app.networks.ask("openParser", app.model.labels, progress);
   app.parserReady = true;
 }
 
@@ -22,13 +25,13 @@ export async function parseHere(app: App, draft: Draft, work: Work): Promise<Res
   work.say(() => t("work.device"));
   const started = performance.now();
   const picture = masked(draft.picture, draft.masks);
-  const labels = await app.networks.ask("openParser", null);
+  const labels = await app.networks.ask("openParser", app.model.labels);
   const { parts, owners, width, height, persons } = await app.networks.ask("parse", pixelsOf(picture));
   const nameOf = (id: number) => labels.find((label) => label.id === id)?.name ?? String(id);
   const named = persons.map((person) => ({ ...person, parts: person.parts.map(nameOf) }));
+  const map = { width, height, parts, owners };
   return {
-    labels, persons: named, partNames: [...new Set(named.flatMap((person) => person.parts))],
-    map: { width, height, parts, owners }, picture, where: "device", bytesSent: 0,
+    labels, persons: named, partNames: areas(map, labels).map(({ label }) => label.name), map, picture, where: "device", bytesSent: 0,
     milliseconds: performance.now() - started, requestId: null,
   };
 }

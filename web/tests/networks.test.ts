@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { assemble } from "../src/networks/assemble.ts";
-import { decode, suppress } from "../src/networks/faces.ts";
-import { fit, place, roundHalfEven } from "../src/networks/letterbox.ts";
+import { decode, suppress, views } from "../src/networks/faces.ts";
+import { describe as describeLabels } from "../src/networks/labels.ts";
+import { alike, bestCanvas, fit, place, roundHalfEven } from "../src/networks/letterbox.ts";
 import { resample } from "../src/networks/resample.ts";
 import { problemOf } from "../src/service/problem.ts";
 
@@ -14,6 +15,13 @@ describe("the letterbox", () => {
   });
   it("leaves small pictures small where that is asked for", () => {
     expect(fit(10, 20, [64, 64], false)).toMatchObject({ innerHeight: 10, innerWidth: 20, top: 27, left: 22 });
+  });
+  it("takes the canvas that fits best, of those about as large as trained", () => {
+    const sizes = alike([[256, 256], [192, 352], [352, 192], [512, 512]], [256, 256]);
+    expect(sizes).toHaveLength(3);
+    expect(bestCanvas(100, 100, sizes)).toEqual([256, 256]);
+    expect(bestCanvas(1080, 1920, sizes)).toEqual([192, 352]);
+    expect(bestCanvas(1920, 1080, sizes)).toEqual([352, 192]);
   });
   it("rounds as Python does", () => expect([0.5, 1.5, 2.5, 2.4, 2.6].map(roundHalfEven)).toEqual([0, 2, 2, 2, 3]));
   it("pads around the picture", () => {
@@ -39,16 +47,30 @@ describe("resizing", () => {
 
 describe("faces", () => {
   it("are read off the grid", () => {
-    const heat = new Float32Array(12), two = new Float32Array(24), offsets = new Float32Array(24);
+    const heat = new Float32Array(12), size = new Float32Array(24), offset = new Float32Array(24);
     heat[6] = 0.9; // row 1, column 2 of 3 × 4
-    two[6] = Math.log(10); // height
-    two[18] = Math.log(4); // width
-    const [face] = decode(heat, two, offsets, { height: 3, width: 4 }, 0.5);
-    expect(face!.box.map((edge) => Math.round(edge))).toEqual([2, -14, 18, 26]);
+    size[6] = Math.log(10); // height
+    size[18] = Math.log(4); // width
+    const view = { left: 100, top: 50, right: 132, bottom: 74, height: 12, width: 16 }; // seen at half its size
+    const [face] = decode({ heat, size, offset }, view);
+    expect(face!.box.map((edge) => Math.round(edge))).toEqual([104, 22, 136, 102]);
+  });
+  it("are not absent where the detector failed", () => {
+    const [heat, size, offset] = [1, 2, 2].map((count) => new Float32Array(count).fill(Number.NaN)) as [Float32Array, Float32Array, Float32Array];
+    expect(() => decode({ heat, size, offset }, { left: 0, top: 0, right: 4, bottom: 4, height: 4, width: 4 })).toThrow();
+  });
+  it("are looked for in every pixel of a large picture, in tiles that overlap", () => {
+    const [whole, ...tiles] = views(1500, 2048);
+    expect(whole).toMatchObject({ right: 2048, bottom: 1500, height: 480, width: 640 });
+    const seen = (x: number, y: number) => tiles.some((tile) => tile.left <= x && x < tile.right && tile.top <= y && y < tile.bottom);
+    for (let y = 0; y < 1500; y += 7) for (let x = 0; x < 2048; x += 7) expect(seen(x, y)).toBe(true);
+    expect(tiles.every(({ right, bottom }) => right <= 2048 && bottom <= 1500)).toBe(true);
+    expect(views(480, 640)).toHaveLength(1);
+    expect(views(100, 60)[0]).toMatchObject({ height: 256, width: 160 });
   });
   it("of the same place count once", () => {
     const at = (x: number, score: number) => ({ box: [x, 0, x + 10, 10] as const, score });
-    expect(suppress([at(0, 0.5), at(1, 0.9), at(30, 0.4)], 0.3).map(({ score }) => score)).toEqual([0.9, 0.4]);
+    expect(suppress([at(0, 0.5), at(1, 0.9), at(30, 0.4)]).map(({ score }) => score)).toEqual([0.9, 0.4]);
   });
 });
 
@@ -65,6 +87,16 @@ describe("persons and parts", () => {
     expect(found.persons.map(({ box, parts }) => [box, parts])).toEqual([[[0, 0, 4, 4], [1]], [[4, 0, 8, 4], [2]]]);
     expect([...found.parts.subarray(0, 8)]).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
     expect([...found.owners.subarray(0, 8)]).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
+  });
+});
+
+describe("labels", () => {
+  it("are the service's where it knows them, and have a hue of their own where not", () => {
+    const known = [{ id: 3, name: "Hair", name_zh: "头发", colour: "#ff0000" }];
+    const found = describeLabels(["Background", "Hair", "Cape", "Boot"], known);
+    expect(found.slice(0, 2).map(({ id, colour, name_zh }) => [id, colour, name_zh])).toEqual([[0, "#000000", "Background"], [1, "#ff0000", "头发"]]);
+    // As discreet.labels colours the second and third part of a set of one's own.
+    expect(found.slice(2).map(({ colour }) => colour)).toEqual(["#3d72f2", "#a7f23d"]);
   });
 });
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.service.running import Running, start
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 # As root there is no sandbox; nothing is to be asked of the browser's maker, and the camera shows a test picture.
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -28,6 +31,12 @@ globalThis.openAddresses = new Set();
 const { createObjectURL, revokeObjectURL } = URL;
 URL.createObjectURL = (blob) => { const made = createObjectURL.call(URL, blob); openAddresses.add(made); return made; };
 URL.revokeObjectURL = (made) => { openAddresses.delete(made); revokeObjectURL.call(URL, made); };
+"""
+# The browser tells its driver no bytes of an upload, so the page's own call is listened to.
+_KEEP_UPLOADS = """
+globalThis.uploads = [];
+const { send } = XMLHttpRequest.prototype;
+XMLHttpRequest.prototype.send = function (body) { if (body) uploads.push(body.get("file")); send.call(this, body); };
 """
 
 
@@ -78,22 +87,33 @@ class Visit:
         self.page.get_by_role("button", name=re.compile("^(Send and parse|Parse on this device)$")).click()
         expect(self.page.get_by_role("heading", name="Result")).to_be_visible(timeout=PATIENCE_MS)
 
+    def uploads(self) -> list[tuple[str, bytes]]:
+        """Name and bytes of every file that was sent."""
+        found = self.page.evaluate(
+            "() => Promise.all(uploads.map(async (file) => [file.name, [...new Uint8Array(await file.arrayBuffer())]]))"
+        )
+        return [(name, bytes(numbers)) for name, numbers in found]
+
     def download(self, name: str) -> Path:
         """A file of the result."""
         with self.page.expect_download() as download:
             self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
         return Path(download.value.path())
 
+    def download_picture(self, name: str) -> Image.Image:
+        """A picture of the result."""
+        return Image.open(io.BytesIO(self.download(name).read_bytes()))
+
 
 def watch(page: Page) -> Visit:
     """Take down errors of the page and violations of its policy."""
     visit = Visit(page)
     page.set_default_timeout(30_000)
-    page.add_init_script(_REPORT_VIOLATIONS + _COUNT_ADDRESSES)
+    page.add_init_script(_REPORT_VIOLATIONS + _COUNT_ADDRESSES + _KEEP_UPLOADS)
     page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     page.on(
         "console",
-        lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
+        lambda message: visit.complaints.append(message.text) if message.type == "error" else None,
     )
     return visit
 
@@ -115,6 +135,8 @@ def token(site: Running) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Playwright]:
     """What drives it."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine; apt install chromium")
     with sync_playwright() as playwright:
         yield playwright
 

@@ -14,7 +14,7 @@ export const en = {
   "list.and": ", ",
 
   "step.choose": "Choose",
-  "step.check": "Check what leaves",
+  "step.check": "Check",
   "step.result": "Result",
   "step.label": "Where you are",
 
@@ -119,6 +119,7 @@ export const en = {
   "token.missing": "Paste a token first: this service asks for one. Or parse on this device, without any.",
 
   "network.loading": "Fetching the network… {percent}%",
+  "network.starting": "Starting the network…",
   "network.ready": "The network is here. From now on no connection is needed.",
   "network.failed": "The network could not be loaded in this browser. Use the service, or another browser.",
 

@@ -15,9 +15,9 @@ export const zh: Readonly<Record<Key, string>> = {
   "app.cancel": "取消",
   "list.and": "、",
 
-  "step.choose": "选择图片",
-  "step.check": "确认发送内容",
-  "step.result": "查看结果",
+  "step.choose": "选择",
+  "step.check": "检查",
+  "step.result": "结果",
   "step.label": "当前步骤",
 
   "start.title": "看清人体各部位，不留任何痕迹。",
@@ -121,6 +121,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "token.missing": "本服务需要令牌，请先粘贴。在本机解析则不需要。",
 
   "network.loading": "正在获取解析网络…… {percent}%",
+  "network.starting": "正在启动网络……",
   "network.ready": "网络已就绪，之后无需联网。",
   "network.failed": "此浏览器无法加载网络。请改用服务端解析，或换一个浏览器。",
 

@@ -30,6 +30,22 @@ export function fit(height: number, width: number, canvas: Size, enlarge = true)
   return { height, width, canvasHeight, canvasWidth, top, left, innerHeight, innerWidth };
 }
 
+/** Of several canvases, those with about as many pixels as the one the network was trained at; all where none has. */
+export function alike(sizes: readonly Size[], trained: Size): readonly Size[] {
+  const ratio = ([height, width]: Size) => (height * width) / (trained[0] * trained[1]);
+  const found = sizes.filter((size) => ratio(size) >= 0.7 && ratio(size) <= 1.4);
+  return found.length > 0 ? found : sizes;
+}
+
+/** The canvas on which a picture leaves least empty; the first of several. */
+export function bestCanvas(height: number, width: number, canvases: readonly Size[]): Size {
+  const filled = (canvas: Size) => {
+    const zoom = Math.min(canvas[0] / height, canvas[1] / width);
+    return (height * zoom * (width * zoom)) / (canvas[0] * canvas[1]);
+  };
+  return canvases.reduce((best, canvas) => (filled(canvas) > filled(best) ? canvas : best));
+}
+
 /** The canvas with the picture on it, RGB. */
 export function place(picture: Pixels, frame: Frame, padding: Colour): Pixels {
   const { canvasHeight, canvasWidth, top, left, innerHeight, innerWidth } = frame;

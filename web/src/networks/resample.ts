@@ -83,6 +83,18 @@ function acrossRows({ data, height, width }: Pixels, newHeight: number): Pixels 
   return { data: out, height: newHeight, width };
 }
 
+/** A rectangle of the picture. */
+export function crop(picture: Pixels, { left, top, right, bottom }: { left: number; top: number; right: number; bottom: number }): Pixels {
+  const height = bottom - top, width = right - left;
+  if (height === picture.height && width === picture.width) return picture;
+  const data = new Uint8Array(height * width * 3);
+  for (let row = 0; row < height; row++) {
+    const start = ((top + row) * picture.width + left) * 3;
+    data.set(picture.data.subarray(start, start + width * 3), row * width * 3);
+  }
+  return { data, height, width };
+}
+
 /** Red, green and blue of what a canvas gives. */
 export function withoutAlpha(rgba: Uint8ClampedArray | Uint8Array, height: number, width: number): Pixels {
   const data = new Uint8Array(height * width * 3);

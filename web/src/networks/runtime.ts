@@ -7,14 +7,18 @@ export type Progress = (share: number) => void;
 
 let prepared: Promise<void> | null = null;
 
-/** A network from the page's own files. */
-export async function openNetwork(url: string, progress: Progress): Promise<ort.InferenceSession> {
-  const [bytes] = await Promise.all([fetchBytes(url, progress), prepare()]);
-  return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], logSeverityLevel: 3 });
+/** Weights that lie in a file of their own. */
+export type Weights = readonly { readonly path: string; readonly data: Uint8Array }[];
+
+/** A network from its file's bytes. */
+export async function openNetwork(graph: Uint8Array, weights: Weights = []): Promise<ort.InferenceSession> {
+  await prepare();
+  // Of what onnxruntime says only errors concern anybody.
+  return ort.InferenceSession.create(graph, { executionProviders: ["wasm"], logSeverityLevel: 3, externalData: weights });
 }
 
 /** A file's bytes, with progress. */
-async function fetchBytes(url: string, progress: Progress): Promise<Uint8Array> {
+export async function fetchBytes(url: string, progress: Progress = () => {}): Promise<Uint8Array> {
   const response = await fetch(url);
   if (!response.ok || !response.body) throw new Error(`${url}: ${response.status}`);
   const expected = Number(response.headers.get("content-length")) || 0;

@@ -65,11 +65,11 @@ class Check {
     const back = h("button", { type: "button", class: "button", onclick: () => app.show("choose") }, t("review.back"));
     const where = whereChoice(app, () => this.#chooseWhere());
     const token = app.policy.open ? null : tokenField(app);
-    this.#settings.append(where, ...(token ? [token] : []), this.#facts.element, this.#list.element);
+    this.#settings.append(where, ...(token ? [token] : []), this.#facts.element);
     const side = h("div", { class: "side" }, this.#settings, this.#trouble, this.#bar.element, h("div", { class: "actions end" }, back, this.#parse));
-    this.element = h("section", { class: "check" }, h("div", { class: "check-head" }, this.#title, this.#found), h("div", { class: "columns" }, this.#editor.element, side));
-    this.#setMasks(draft.masks);
+    this.element = h("section", { class: "check" }, h("div", { class: "check-head" }, this.#title, this.#found), h("div", { class: "columns" }, h("div", { class: "stage-column" }, this.#editor.element, this.#list.element), side));
     detect(app, draft);
+    this.#setMasks(draft.masks);
     if (draft.detection) draft.detection.onChange = () => this.#detected();
     if (app.work) app.work.onChange = () => this.#draw();
     else if (app.where === "device") void this.#openParser();
@@ -97,7 +97,7 @@ class Check {
     this.#list.show(draft.masks, (mask) => this.#mayRemove(mask));
     this.#bar.show(work, app.work !== null);
     this.#settings.inert = app.work !== null && app.parserReady;
-    this.#editor.element.inert = this.#settings.inert;
+    this.#editor.element.inert = this.#list.element.inert = this.#settings.inert;
     this.#parse.replaceChildren(icon(device ? "device" : "service"), t(device ? "review.parseDevice" : "review.parse"));
     // Still reachable by keyboard and read out; a press says what is missing.
     this.#parse.setAttribute("aria-disabled", String(work !== null || !(device || this.#ready)));
@@ -128,7 +128,7 @@ class Check {
     clearTimeout(this.#timer);
     const label = t(app.where === "device" ? "review.pictureDevice" : "review.picture");
     // Until then the picture is shown masked, never bare.
-    if (app.where === "device" || draft.facesFound === null) this.#editor.showPicture(this.#hidden() ?? masked(draft.picture, draft.masks), label);
+    if (app.where === "device" || draft.detection) this.#editor.showPicture(this.#hidden() ?? masked(draft.picture, draft.masks), label);
     this.#draw();
     if (app.where === "device" || draft.detection) return;
     this.#timer = window.setTimeout(async () => {
