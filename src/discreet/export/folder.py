@@ -80,9 +80,9 @@ def export_network(
     weights = SharedWeights()
     entries = []
     for height, width in sizes:
-        name = f"network-{height}x{width}.onnx"
-        digest = save_graph(to_graph(model, (height, width), weights), out / name)
-        entries.append({"height": height, "width": width, "file": name, "sha256": digest})
+        file = f"network-{height}x{width}.onnx"
+        digest = save_graph(to_graph(model, (height, width), weights), out / file)
+        entries.append({"height": height, "width": width, "file": file, "sha256": digest})
         advance()
     content = weights.content()
     (out / WEIGHTS_FILE).write_bytes(content)
@@ -131,7 +131,7 @@ def _describe(
         "format": FORMAT,
         "name": name,
         "label_set": describe_label_set(info.labels),
-        "labels": info.labels.describe(),
+        "labels": list(info.labels.names),
         "human": human,
         "image_size": [entries[0]["height"], entries[0]["width"]],
         "sizes": entries,

@@ -15,7 +15,7 @@ from discreet.inference.exported import digest_of
 _SHIPPED = {
     "m2fp-lite": (
         "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
-        "9235f70ed9a3c08c3802674b909a1cd83ece021cb48384304ac13f488870759c",
+        "9b9d2463a78467a85e5de2e8927f3e0376ff66183c7cd2ec57d29d052014f49f",
     ),
 }
 

@@ -16,6 +16,8 @@ from discreet.service.problems import Problem, busy
 
 # Wrong tokens from one address in a minute; more are refused without being looked at.
 WRONG_TOKENS = parse("30/minute")
+# What such a refusal is called. It gets no line in the journal, which a flood would fill.
+FLOOD = "flood"
 
 
 class Admission:
@@ -87,7 +89,10 @@ class Rate:
         Raises:
             Problem: 429.
         """
-        await self._take(WRONG_TOKENS, "tokens", address)
+        try:
+            await self._take(WRONG_TOKENS, "tokens", address)
+        except Problem as problem:
+            raise Problem(429, FLOOD, "too many requests without a valid token; wait", problem.headers) from None
 
     async def _take(self, limit: RateLimitItem, what: str, who: str) -> dict[str, str]:
         allowed = await self._window.hit(limit, what, who)

@@ -33,6 +33,7 @@ async def authorise(request: Request, service: Service, scope: str) -> Caller:
         return Caller(subject=f"open:{address(request)}", token_id="", scopes=frozenset(SCOPES), expires=0)
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token.strip():
+        await service.rate.take_wrong_token(address(request))
         raise _unauthorised("send a token: `Authorization: Bearer TOKEN`; `discreet token` makes one", "")
     try:
         caller = service.verifier.verify(token.strip())

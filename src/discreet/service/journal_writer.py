@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -23,6 +22,7 @@ from pathlib import Path
 from discreet.errors import DiscreetError
 from discreet.service.journal_book import Book
 from discreet.service.journal_keys import JournalKeys
+from discreet.service.sealing import forbid_swap, seal_process
 
 IDLE_S = 5.0
 HEARD_WITHIN_S = 2.0
@@ -34,7 +34,8 @@ def main(descriptor: int, folder: Path, keys: Path, days: int) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):  # to a whole group: the service ends first, and this after it
         signal.signal(name, signal.SIG_IGN)
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seal_process(file_writes=True)
+    forbid_swap(allow=True)  # whether it must not be is the service's to say; here it is locked where it can be
     with socket.socket(fileno=descriptor) as connection:
         try:
             book = Book(folder, JournalKeys(keys), days=days)

@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from discreet.errors import JournalError
+from discreet.service.admission import FLOOD
 from discreet.service.callers import address, authorise
 from discreet.service.context import Service
 from discreet.service.journal import Entry
@@ -56,6 +57,8 @@ async def predict(request: Request, service: Serving) -> Response:
     except Problem as problem:
         response = problem.response(request.state.request_id)
         reason = problem.kind
+    if reason == FLOOD:
+        return response
     entry = Entry(
         request_id=request.state.request_id, route="/predict", status=response.status_code, subject=caller.subject,
         token_id=caller.token_id, source=address(request), bytes_in=facts.get("bytes_in", 0),

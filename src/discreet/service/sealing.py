@@ -108,16 +108,17 @@ def forbid_everything_but_computing() -> bool:
 # Numbers of system calls that a decoder never needs: by the kernel's tables of each processor.
 _X86_64 = {
     "open": 2, "creat": 85, "openat": 257, "openat2": 437, "socket": 41, "connect": 42, "bind": 49, "sendto": 44,
-    "fork": 57, "vfork": 58, "execve": 59, "execveat": 322, "ptrace": 101, "rename": 82, "unlink": 87, "mkdir": 83,
-    "link": 86, "symlink": 88, "truncate": 76, "chmod": 90, "mknod": 133, "mount": 165, "process_vm_readv": 310,
-    "renameat": 264, "renameat2": 316, "unlinkat": 263, "mkdirat": 258, "linkat": 265, "symlinkat": 266,
-    "memfd_create": 319, "io_uring_setup": 425, "bpf": 321, "userfaultfd": 323, "kill": 62, "tgkill": 234,
+    "clone": 56, "clone3": 435, "fork": 57, "vfork": 58, "execve": 59, "execveat": 322, "ptrace": 101, "kill": 62,
+    "tgkill": 234, "rename": 82, "renameat": 264, "renameat2": 316, "unlink": 87, "unlinkat": 263, "mkdir": 83,
+    "mkdirat": 258, "link": 86, "linkat": 265, "symlink": 88, "symlinkat": 266, "truncate": 76, "chmod": 90,
+    "mknod": 133, "mount": 165, "process_vm_readv": 310, "memfd_create": 319, "bpf": 321, "userfaultfd": 323,
+    "io_uring_setup": 425,
 }  # fmt: skip
 _AARCH64 = {
-    "openat": 56, "openat2": 437, "socket": 198, "connect": 203, "bind": 200, "sendto": 206, "execve": 221,
-    "execveat": 281, "ptrace": 117, "renameat": 38, "renameat2": 276, "unlinkat": 35, "mkdirat": 34, "linkat": 37,
-    "symlinkat": 36, "truncate": 45, "mknodat": 33, "mount": 40, "process_vm_readv": 270, "memfd_create": 279,
-    "io_uring_setup": 425, "bpf": 280, "userfaultfd": 282, "kill": 129, "tgkill": 131,
+    "openat": 56, "openat2": 437, "socket": 198, "connect": 203, "bind": 200, "sendto": 206, "clone": 220,
+    "clone3": 435, "execve": 221, "execveat": 281, "ptrace": 117, "kill": 129, "tgkill": 131, "renameat": 38,
+    "renameat2": 276, "unlinkat": 35, "mkdirat": 34, "linkat": 37, "symlinkat": 36, "truncate": 45, "mknodat": 33,
+    "mount": 40, "process_vm_readv": 270, "memfd_create": 279, "bpf": 280, "userfaultfd": 282, "io_uring_setup": 425,
 }  # fmt: skip
 _FORBIDDEN = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
