@@ -84,7 +84,7 @@ export const en = {
   "review.size": "Size",
   "review.bytes": "Bytes",
   "review.encoding": "Being encoded…",
-  "review.masked": "Faces covered",
+  "review.masked": "Masks",
   "review.metadata": "Metadata",
   "review.metadataValue": "removed: place, time, camera, profile",
   "review.name": "File name",

@@ -86,7 +86,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "review.size": "尺寸",
   "review.bytes": "大小",
   "review.encoding": "正在编码……",
-  "review.masked": "已遮挡人脸",
+  "review.masked": "遮挡数量",
   "review.metadata": "元数据",
   "review.metadataValue": "已移除：地点、时间、相机、色彩配置",
   "review.name": "文件名",
