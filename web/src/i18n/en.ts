@@ -27,9 +27,9 @@ export const en = {
   "start.paste": "Paste",
   "start.camera": "Use the camera",
   "start.sample": "Try the sample",
-  "start.sampleNote": "A generated picture: these people never existed.",
+  "start.sampleNote": "A generated picture: nobody in it ever existed.",
   "start.limits": "JPEG, PNG or WebP, up to {mb} MB and {mp} megapixels",
-  "start.sampleAlt": "Sample: generated people on the left as rendered, on the right with hair, clothes and limbs in colour",
+  "start.sampleAlt": "Sample: a generated person, on the left as rendered, on the right with hair, clothes and limbs in colour",
 
   "facts.title": "What happens to a picture",
   "facts.here.title": "Covered before it leaves",

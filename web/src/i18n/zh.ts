@@ -31,7 +31,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "start.sample": "试试示例图片",
   "start.sampleNote": "示例由程序生成，图中人物并不存在。",
   "start.limits": "支持 JPEG、PNG、WebP，不超过 {mb} MB、{mp} 百万像素",
-  "start.sampleAlt": "示例：左侧是程序生成的人物，右侧用颜色标出了头发、衣物和四肢",
+  "start.sampleAlt": "示例：程序生成的人物，左侧为原图，右侧用颜色标出了头发、衣物和四肢",
 
   "facts.title": "图片会经历什么",
   "facts.here.title": "先遮挡，再离开",
