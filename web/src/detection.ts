@@ -13,11 +13,11 @@ const MOST_ROUNDS = 8, GROWTH = 1.15;
 export function detect(app: App, draft: Draft): void {
   if (draft.detection || draft.facesFound !== null || draft.detectorFailed) return;
   const work = (draft.detection = new Work());
-  work.say(() => t("detect.loading", { percent: 0 }), 0);
+  work.say(() => t("detect.loading"), 0);
   void (async () => {
     try {
       const progress = (share: number) => {
-        if (share < 1) work.say(() => t("detect.loading", { percent: Math.round(share * 100) }), share);
+        if (share < 1) work.say(() => t("detect.loading"), share);
         else work.say(() => t("detect.running"));
       };
       await app.networks.ask("openDetector", null, progress);

@@ -12,7 +12,7 @@ import type { Work } from "./work.ts";
 /** Fetch the parser, once. */
 export async function openParser(app: App, work: Work): Promise<void> {
   const progress = (share: number) => {
-    if (share < 1) work.say(() => t("network.loading", { percent: Math.round(share * 100) }), share);
+    if (share < 1) work.say(() => t("network.loading"), share);
     else work.say(() => t("network.starting"));
   };
   progress(0);

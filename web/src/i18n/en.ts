@@ -63,7 +63,7 @@ export const en = {
   "camera.refused": "The camera cannot be used: none is there, or the browser does not allow it. Choose a picture instead.",
   "camera.video": "What the camera sees",
 
-  "detect.loading": "Fetching the face detector… {percent}%",
+  "detect.loading": "Fetching the face detector…",
   "detect.running": "Looking for faces on this device…",
   "detect.failed": "Faces could not be looked for in this browser, so nothing will be sent by itself. Cover faces by hand, or try another browser.",
 
@@ -118,7 +118,7 @@ export const en = {
   "token.note": "From the operator of this service. It stays in this page's memory and is gone when you close it.",
   "token.missing": "Paste a token first: this service asks for one. Or parse on this device, without any.",
 
-  "network.loading": "Fetching the network… {percent}%",
+  "network.loading": "Fetching the network…",
   "network.starting": "Starting the network…",
   "network.ready": "The network is here. From now on no connection is needed.",
   "network.failed": "The network could not be loaded in this browser. Use the service, or another browser.",

@@ -65,7 +65,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "camera.refused": "无法使用摄像头：没有摄像头，或浏览器未授权。请改为选择图片。",
   "camera.video": "摄像头画面",
 
-  "detect.loading": "正在获取人脸检测器…… {percent}%",
+  "detect.loading": "正在获取人脸检测器……",
   "detect.running": "正在本机查找人脸……",
   "detect.failed": "此浏览器无法检测人脸，因此不会自动发送任何内容。请手动遮挡人脸，或换一个浏览器。",
 
@@ -120,7 +120,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "token.note": "由服务的运营者提供。令牌只保存在本页内存中，关闭页面即消失。",
   "token.missing": "本服务需要令牌，请先粘贴。在本机解析则不需要。",
 
-  "network.loading": "正在获取解析网络…… {percent}%",
+  "network.loading": "正在获取解析网络……",
   "network.starting": "正在启动网络……",
   "network.ready": "网络已就绪，之后无需联网。",
   "network.failed": "此浏览器无法加载网络。请改用服务端解析，或换一个浏览器。",
