@@ -12,11 +12,11 @@ import type { Work } from "./work.ts";
 /** Fetch the parser, once. */
 export async function openParser(app: App, work: Work): Promise<void> {
   const progress = (share: number) => {
-    if (share < 1) work.say(() => t("network.loading", { percent: Math.round(share * 100) }), share);
+    if (share < 1) work.say(() => t("network.loading"), share);
     else work.say(() => t("network.starting"));
   };
   progress(0);
-  await app.networks.ask("openParser", app.model.labels, progress);
+  await app.networks.ask("openParser", null, progress);
   app.parserReady = true;
 }
 
@@ -25,7 +25,7 @@ export async function parseHere(app: App, draft: Draft, work: Work): Promise<Res
   work.say(() => t("work.device"));
   const started = performance.now();
   const picture = masked(draft.picture, draft.masks);
-  const labels = await app.networks.ask("openParser", app.model.labels);
+  const labels = await app.networks.ask("openParser", null);
   const { parts, owners, width, height, persons } = await app.networks.ask("parse", pixelsOf(picture));
   const nameOf = (id: number) => labels.find((label) => label.id === id)?.name ?? String(id);
   const named = persons.map((person) => ({ ...person, parts: person.parts.map(nameOf) }));

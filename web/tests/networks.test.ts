@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { assemble } from "../src/networks/assemble.ts";
 import { decode, suppress, views } from "../src/networks/faces.ts";
-import { describe as describeLabels } from "../src/networks/labels.ts";
 import { alike, bestCanvas, fit, place, roundHalfEven } from "../src/networks/letterbox.ts";
 import { resample } from "../src/networks/resample.ts";
 import { problemOf } from "../src/service/problem.ts";
@@ -87,16 +86,6 @@ describe("persons and parts", () => {
     expect(found.persons.map(({ box, parts }) => [box, parts])).toEqual([[[0, 0, 4, 4], [1]], [[4, 0, 8, 4], [2]]]);
     expect([...found.parts.subarray(0, 8)]).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
     expect([...found.owners.subarray(0, 8)]).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
-  });
-});
-
-describe("labels", () => {
-  it("are the service's where it knows them, and have a hue of their own where not", () => {
-    const known = [{ id: 3, name: "Hair", name_zh: "头发", colour: "#ff0000" }];
-    const found = describeLabels(["Background", "Hair", "Cape", "Boot"], known);
-    expect(found.slice(0, 2).map(({ id, colour, name_zh }) => [id, colour, name_zh])).toEqual([[0, "#000000", "Background"], [1, "#ff0000", "头发"]]);
-    // As discreet.labels colours the second and third part of a set of one's own.
-    expect(found.slice(2).map(({ colour }) => colour)).toEqual(["#3d72f2", "#a7f23d"]);
   });
 });
 

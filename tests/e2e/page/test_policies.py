@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 from tests.e2e.page.conftest import PATIENCE_MS, watch
 from tests.e2e.service.running import start
 
+PEOPLE = Path(__file__).parents[2] / "assets" / "people.jpg"
 SAYS = {
     "mask-output": "they are covered only in what the service answers",
     "off": "The service does not cover faces",
@@ -17,14 +18,14 @@ SAYS = {
 
 
 def test_refusal_names_alone_and_too_many(context: BrowserContext, tmp_path: Path) -> None:
-    """Open, so no token is asked for; faces refused; names alone; two pictures a minute."""
-    running = start(tmp_path, "--open", "--faces", "refuse", "--label-only", "--rate", "2/minute")
+    """Open, so no token is asked for; faces refused; names alone; two pictures an hour."""
+    running = start(tmp_path, "--open", "--faces", "refuse", "--label-only", "--rate", "2/hour")
     visit = watch(context.new_page())
     visit.open(running.url)
     page = visit.page
     expect(page.get_by_text("Pictures that show faces are refused")).to_be_visible()
     expect(page.get_by_text("no masks of them")).to_be_visible()
-    visit.take_sample()
+    visit.take(PEOPLE)
     expect(page.get_by_label("Token")).to_have_count(0)
     # Masks over found faces stay, by button and by key.
     count = page.locator(".mask").count()

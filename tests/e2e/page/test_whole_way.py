@@ -112,7 +112,7 @@ def test_a_found_face_is_uncovered_only_after_a_warning(visit: Visit) -> None:
     visit.take_sample()
     masks = visit.page.locator(".mask")
     count = masks.count()
-    assert count >= 2
+    assert count >= 1
     visit.button("Remove mask 1").click()
     expect(visit.page.get_by_role("dialog", name="Uncover this face?")).to_be_visible()
     visit.button("Keep the mask").click()

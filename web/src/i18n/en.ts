@@ -27,9 +27,9 @@ export const en = {
   "start.paste": "Paste",
   "start.camera": "Use the camera",
   "start.sample": "Try the sample",
-  "start.sampleNote": "A generated picture: these people never existed.",
+  "start.sampleNote": "A generated picture: nobody in it ever existed.",
   "start.limits": "JPEG, PNG or WebP, up to {mb} MB and {mp} megapixels",
-  "start.sampleAlt": "Sample: generated people on the left as rendered, on the right with hair, clothes and limbs in colour",
+  "start.sampleAlt": "Sample: a generated person, on the left as rendered, on the right with hair, clothes and limbs in colour",
 
   "facts.title": "What happens to a picture",
   "facts.here.title": "Covered before it leaves",
@@ -63,7 +63,7 @@ export const en = {
   "camera.refused": "The camera cannot be used: none is there, or the browser does not allow it. Choose a picture instead.",
   "camera.video": "What the camera sees",
 
-  "detect.loading": "Fetching the face detector… {percent}%",
+  "detect.loading": "Fetching the face detector…",
   "detect.running": "Looking for faces on this device…",
   "detect.failed": "Faces could not be looked for in this browser, so nothing will be sent by itself. Cover faces by hand, or try another browser.",
 
@@ -84,7 +84,7 @@ export const en = {
   "review.size": "Size",
   "review.bytes": "Bytes",
   "review.encoding": "Being encoded…",
-  "review.masked": "Faces covered",
+  "review.masked": "Masks",
   "review.metadata": "Metadata",
   "review.metadataValue": "removed: place, time, camera, profile",
   "review.name": "File name",
@@ -118,7 +118,7 @@ export const en = {
   "token.note": "From the operator of this service. It stays in this page's memory and is gone when you close it.",
   "token.missing": "Paste a token first: this service asks for one. Or parse on this device, without any.",
 
-  "network.loading": "Fetching the network… {percent}%",
+  "network.loading": "Fetching the network…",
   "network.starting": "Starting the network…",
   "network.ready": "The network is here. From now on no connection is needed.",
   "network.failed": "The network could not be loaded in this browser. Use the service, or another browser.",

@@ -31,7 +31,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "start.sample": "试试示例图片",
   "start.sampleNote": "示例由程序生成，图中人物并不存在。",
   "start.limits": "支持 JPEG、PNG、WebP，不超过 {mb} MB、{mp} 百万像素",
-  "start.sampleAlt": "示例：左侧是程序生成的人物，右侧用颜色标出了头发、衣物和四肢",
+  "start.sampleAlt": "示例：程序生成的人物，左侧为原图，右侧用颜色标出了头发、衣物和四肢",
 
   "facts.title": "图片会经历什么",
   "facts.here.title": "先遮挡，再离开",
@@ -65,7 +65,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "camera.refused": "无法使用摄像头：没有摄像头，或浏览器未授权。请改为选择图片。",
   "camera.video": "摄像头画面",
 
-  "detect.loading": "正在获取人脸检测器…… {percent}%",
+  "detect.loading": "正在获取人脸检测器……",
   "detect.running": "正在本机查找人脸……",
   "detect.failed": "此浏览器无法检测人脸，因此不会自动发送任何内容。请手动遮挡人脸，或换一个浏览器。",
 
@@ -86,7 +86,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "review.size": "尺寸",
   "review.bytes": "大小",
   "review.encoding": "正在编码……",
-  "review.masked": "已遮挡人脸",
+  "review.masked": "遮挡数量",
   "review.metadata": "元数据",
   "review.metadataValue": "已移除：地点、时间、相机、色彩配置",
   "review.name": "文件名",
@@ -120,7 +120,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "token.note": "由服务的运营者提供。令牌只保存在本页内存中，关闭页面即消失。",
   "token.missing": "本服务需要令牌，请先粘贴。在本机解析则不需要。",
 
-  "network.loading": "正在获取解析网络…… {percent}%",
+  "network.loading": "正在获取解析网络……",
   "network.starting": "正在启动网络……",
   "network.ready": "网络已就绪，之后无需联网。",
   "network.failed": "此浏览器无法加载网络。请改用服务端解析，或换一个浏览器。",

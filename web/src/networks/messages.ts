@@ -10,8 +10,8 @@ export interface Calls {
   openDetector: { question: null; answer: null };
   /** Boxes of faces. */
   findFaces: { question: Pixels; answer: readonly Face[] };
-  /** Fetch the parser, given the labels that the service knows; its own labels. */
-  openParser: { question: readonly Label[]; answer: readonly Label[] };
+  /** Fetch the parser; its labels, which need not be those of the service. */
+  openParser: { question: null; answer: readonly Label[] };
   parse: { question: Pixels; answer: Parsed };
 }
 

@@ -3,7 +3,6 @@
 import * as ort from "onnxruntime-web";
 import type { Label } from "../results/parsed_picture.ts";
 import { assemble, type Parsed } from "./assemble.ts";
-import { describe } from "./labels.ts";
 import { alike, bestCanvas, type Colour, fit, place, type Size } from "./letterbox.ts";
 import type { Pixels } from "./resample.ts";
 import { fetchBytes, openNetwork, type Progress } from "./runtime.ts";
@@ -19,7 +18,7 @@ export interface Parser {
 
 /** model.json of an exported folder, as far as it is needed here. */
 interface Description {
-  readonly labels: readonly string[];
+  readonly labels: readonly Label[];
   readonly human: boolean;
   readonly image_size: Size;
   readonly sizes: readonly { readonly height: number; readonly width: number; readonly file: string }[];
@@ -27,7 +26,7 @@ interface Description {
 }
 
 /** The parser with all its files, so that nothing is fetched while a picture is parsed. */
-export async function openParser(known: readonly Label[], progress: Progress): Promise<Parser> {
+export async function openParser(progress: Progress): Promise<Parser> {
   const about = JSON.parse(new TextDecoder().decode(await fetchBytes(`${FOLDER}model.json`))) as Description;
   const sizes = alike(about.sizes.map(({ height, width }): Size => [height, width]), about.image_size);
   const wanted = about.sizes.filter(({ height, width }) => sizes.some(([rows, columns]) => rows === height && columns === width));
@@ -50,5 +49,5 @@ export async function openParser(known: readonly Label[], progress: Progress): P
     const maps = { data: masks!.data as Float32Array, count, height, width };
     return assemble(classes!.data as Float32Array, maps, about.labels.length, about.human, frame);
   }
-  return { labels: describe(about.labels, known), parse };
+  return { labels: about.labels, parse };
 }

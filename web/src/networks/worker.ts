@@ -18,9 +18,9 @@ async function answer(question: Question, progress: Progress): Promise<Calls[Nam
     case "findFaces":
       return (await (detector ??= openDetector(progress))).find(question.content);
     case "openParser":
-      return (await (parser ??= openParser(question.content, progress))).labels;
+      return (await (parser ??= openParser(progress))).labels;
     case "parse":
-      return (await (parser ?? openParser([], progress))).parse(question.content);
+      return (await (parser ??= openParser(progress))).parse(question.content);
   }
 }
 

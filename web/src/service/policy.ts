@@ -18,7 +18,8 @@ export interface Model {
   readonly name: string;
   readonly digest: string;
   readonly labels: readonly Label[];
-  readonly about: { readonly extra?: { readonly data?: string } };
+  /** What is known of its training. */
+  readonly about: { readonly data?: string };
 }
 
 /** Both, asked at once. */

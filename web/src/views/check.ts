@@ -239,8 +239,8 @@ class Check {
     const { app } = this;
     app.work?.cancel();
     app.work = null;
-    // WebAssembly cannot be interrupted: its worker ends.
-    if (app.where === "device") {
+    // WebAssembly cannot be interrupted: its worker ends, unless it is looking for faces as well.
+    if (app.where === "device" && !this.draft.detection) {
       app.networks.end();
       app.parserReady = false;
     }

@@ -29,7 +29,7 @@ export function factsNote(app: App): HTMLElement {
 
 /** Which network, and what it learned from. */
 export function modelNote({ name, digest, about }: Model): HTMLElement {
-  const data = about.extra?.data;
+  const { data } = about;
   return h("div", { class: "model" },
     h("p", {}, h("strong", {}, t("model.title")), " ", t("model.runs", { name, digest: digest.slice(0, 12) })),
     data ? h("p", { lang: "en" }, t("model.trained", { data })) : null,

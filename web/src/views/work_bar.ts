@@ -15,7 +15,8 @@ export function workBar(cancel: () => void) {
       element.hidden = work === null;
       stop.hidden = !cancellable;
       if (!work) return;
-      words.textContent = work.words();
+      // Read out when it changes, and only then.
+      if (words.textContent !== work.words()) words.textContent = work.words();
       if (work.share === null) bar.removeAttribute("value");
       else bar.value = work.share;
     },
