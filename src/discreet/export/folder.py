@@ -131,7 +131,7 @@ def _describe(
         "format": FORMAT,
         "name": name,
         "label_set": describe_label_set(info.labels),
-        "labels": list(info.labels.names),
+        "labels": info.labels.describe(),
         "human": human,
         "image_size": [entries[0]["height"], entries[0]["width"]],
         "sizes": entries,

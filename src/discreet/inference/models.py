@@ -15,7 +15,7 @@ from discreet.inference.exported import digest_of
 _SHIPPED = {
     "m2fp-lite": (
         "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
-        "9b9d2463a78467a85e5de2e8927f3e0376ff66183c7cd2ec57d29d052014f49f",
+        "5435221872e185e1d5e53f6ea6c2e8e2fb84d2f34481ebb419e7e61e026252ec",
     ),
 }
 

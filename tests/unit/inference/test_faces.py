@@ -71,7 +71,7 @@ def test_a_face_is_found_where_it_is(detector: FaceDetector, portrait: np.ndarra
 def test_a_small_face_in_a_large_picture_is_found_by_its_tile(
     detector: FaceDetector, portrait: np.ndarray, height: int, width: int, top: int, left: int
 ) -> None:
-    picture = place(portrait, height, width, top, left, 40)
+    picture = place(portrait, height, width, top, left, 30)
     assert any(inside(face, left, top, 90) for face in detector.find(picture))
     whole = list(views(height, width))[:1]
     assert not any(inside(face, left, top, 90) for view in whole for face in detector._look(picture, view))
@@ -123,7 +123,11 @@ def test_a_detector_that_fails_is_no_empty_list(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_numbers_that_are_none_are_no_empty_list(which: int) -> None:
-    answer = [np.zeros((1, 1, 8, 8), np.float32), np.zeros((1, 2, 8, 8), np.float32), np.zeros((1, 2, 8, 8), np.float32)]
+    answer = [
+        np.zeros((1, 1, 8, 8), np.float32),
+        np.zeros((1, 2, 8, 8), np.float32),
+        np.zeros((1, 2, 8, 8), np.float32),
+    ]
     assert decode(answer, View(0, 0, 32, 32, 32, 32), 0.25) == []
     answer[which][0, 0, 3, 3] = np.nan
     with pytest.raises(FaceDetectionError):
