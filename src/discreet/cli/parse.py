@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from discreet.cli.output import Output
+    from discreet.inference.faces import FaceDetector
     from discreet.inference.parser import Parser
 
 HELP = (
@@ -25,11 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures", nargs="+", metavar="PICTURE", help="a picture, a folder, or a pattern such as '*.jpg'"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--model", default="m2fp-lite", metavar="M", help="a shipped name or a run's folder")
+    parser.add_argument(
+        "--model", default="m2fp-lite", metavar="M", help="a shipped name, a run's folder, or an export"
+    )
     parser.add_argument("--opacity", type=float, default=0.5, help="of the colours, 0 to 1")
     parser.add_argument(
-        "--mask-faces", action=argparse.BooleanOptionalAction, default=False, help="hide faces (not in this version)"
-    )
+        "--mask-faces", action=argparse.BooleanOptionalAction, default=False,
+        help="hide faces before anything else looks at the picture; pictures over 2048 px are made smaller first",
+    )  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="leave out pictures whose results are there and newer")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -37,23 +46,22 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     import discreet
     from discreet.errors import ConfigurationError, PictureError
 
-    if arguments.mask_faces:
-        raise ConfigurationError("--mask-faces needs a face detector, which this version has not; use --no-mask-faces")
     if not 0 <= arguments.opacity <= 1:
         raise ConfigurationError(f"--opacity is {arguments.opacity}; 0 to 1 is allowed")
     pictures = _find(arguments.pictures)
-    parser = discreet.load(arguments.model)
+    left = [picture for picture in pictures if not (arguments.resume and _is_done(picture, arguments.out))]
+    work = _Work(discreet.load(arguments.model), _detector() if arguments.mask_faces else None, arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     done: list[dict[str, Any]] = []
     problems: list[dict[str, str]] = []
-    with output.progress("parse", len(pictures)) as advance:
-        for picture in pictures:
+    with output.progress("parse", len(pictures), len(pictures) - len(left)) as advance:
+        for picture in left:
             try:
-                done.append(_parse(picture, parser, arguments.out, arguments.opacity))
+                done.append(_parse(picture, work))
             except PictureError as problem:
                 problems.append({"picture": str(picture), "what": str(problem)})
             advance()
-    output.result({"pictures": done, "problems": problems})
+    output.result({"pictures": done, "problems": problems, "left_out": len(pictures) - len(left)})
     _show(done, arguments.out, output)
     for problem in problems:
         output.error(problem["what"])
@@ -93,18 +101,61 @@ def _find(words: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _parse(picture: Path, parser: Parser, out: Path, opacity: float) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Work:
+    """What every picture needs."""
+
+    parser: Parser
+    detector: FaceDetector | None
+    arguments: argparse.Namespace
+
+
+def _parse(picture: Path, work: _Work) -> dict[str, Any]:
     """Parse one picture and write its two files."""
     import time
 
-    from discreet.inference.image_io import encode_parts_png, encode_png
+    from discreet.inference.image_io import encode_parts_png, encode_png, read_image
 
     started = time.perf_counter()
-    result = parser.parse(picture)
+    image, faces = read_image(picture), None
+    if work.detector is not None:
+        image, faces = _without_faces(image, work.detector)
+    result = work.parser.parse(image)
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
-    _write(out / f"{picture.stem}.overlay.png", encode_png(result.overlay(opacity)))
-    _write(out / f"{picture.stem}.parts.png", encode_parts_png(result.parts, result.labels))
-    return {"picture": str(picture), **result.summary(), "faces": None, "milliseconds": milliseconds}
+    overlay, parts = _results_of(picture, work.arguments.out)
+    _write(overlay, encode_png(result.overlay(work.arguments.opacity)))
+    _write(parts, encode_parts_png(result.parts, result.labels))
+    return {"picture": str(picture), **result.summary(), "faces": faces, "milliseconds": milliseconds}
+
+
+def _detector() -> FaceDetector:
+    """Of faces."""
+    from discreet.inference.faces import FaceDetector
+
+    return FaceDetector(threads=0)
+
+
+def _without_faces(image: NDArray[np.uint8], detector: FaceDetector) -> tuple[NDArray[np.uint8], int]:
+    """The picture with its faces hidden, no finer than what was searched; and how many there were."""
+    from discreet.inference.faces import small_enough
+    from discreet.parsing.face_mask import mask_faces
+
+    searched = small_enough(image)
+    faces = detector.find(searched)
+    return mask_faces(searched, [face.box for face in faces]), len(faces)
+
+
+def _results_of(picture: Path, out: Path) -> tuple[Path, Path]:
+    """Where a picture's overlay and part map go."""
+    return out / f"{picture.stem}.overlay.png", out / f"{picture.stem}.parts.png"
+
+
+def _is_done(picture: Path, out: Path) -> bool:
+    """Whether both results are there and newer than the picture. Results are written whole or not at all."""
+    results = _results_of(picture, out)
+    return picture.exists() and all(
+        path.exists() and path.stat().st_mtime >= picture.stat().st_mtime for path in results
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -16,38 +16,28 @@ HELP = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One option for each setting."""
-    from discreet.service.settings import ServiceSettings
+    from discreet.service.options import OPTIONS
 
-    for name, field in ServiceSettings.model_fields.items():
+    for name, (default, kind, description) in OPTIONS.items():
         option = f"--{name.replace('_', '-')}"
-        default = "" if field.default in (None, "", False) else f" (default: {field.default})"
-        text = f"{field.description}{default}"
-        if field.annotation is bool:
+        text = description if default in (None, "", False) else f"{description} (default: {default})"
+        if kind == "flag":
             parser.add_argument(option, action="store_true", default=None, help=text)
         else:
-            parser.add_argument(option, metavar=_metavar(field.annotation), help=text)
+            parser.add_argument(option, metavar=kind, help=text)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Serve until stopped."""
     from discreet.cli.state import state_folder
     from discreet.errors import DependencyError
-    from discreet.service.settings import ServiceSettings, read_settings
+    from discreet.service.options import OPTIONS
+    from discreet.service.settings import read_settings
 
-    settings = read_settings({name: getattr(arguments, name) for name in ServiceSettings.model_fields})
+    settings = read_settings({name: getattr(arguments, name) for name in OPTIONS})
     try:
         from discreet.service.serve import serve
     except ModuleNotFoundError as missing:
         raise DependencyError(f"{missing.name} is not installed; pip install 'discreet[serve]'") from None
     serve(settings, state_folder() / "service", output.note)
     return 0
-
-
-def _metavar(annotation: object) -> str:
-    """What is expected, in a word."""
-    from typing import get_args
-
-    choices = [str(choice) for choice in get_args(annotation) if isinstance(choice, str)]
-    if choices:
-        return "|".join(choices)
-    return {int: "N", float: "X"}.get(annotation, "VALUE") if isinstance(annotation, type) else "FILE"  # type: ignore[call-overload]

@@ -116,6 +116,16 @@ class FaceDetector:
         return decode(answer, view, self._threshold)
 
 
+def small_enough(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture with no side over LARGEST_SIDE_PX: what is shown is never finer than what was searched."""
+    height, width = image.shape[:2]
+    zoom = LARGEST_SIDE_PX / max(height, width)
+    if zoom >= 1.0:
+        return image
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
 def detector_file() -> Path:
     """The shipped detector.
 

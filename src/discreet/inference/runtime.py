@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -125,8 +125,8 @@ def _open_onnx(path: Path, threads: int) -> _Graph:
 
 def _open_openvino(path: Path, threads: int) -> _Graph:
     """A graph in OpenVINO, in float32: half precision would have to prove its accuracy first."""
-    # Its Python package would otherwise bring in a reporter of usage.
-    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
+    # Its Python package would otherwise bring in a reporter of usage; without one it goes on.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ModuleNotFoundError:

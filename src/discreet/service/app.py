@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from discreet import __version__
+from discreet.errors import DiscreetError
 from discreet.service.admission import Admission, Rate
 from discreet.service.context import Service
 from discreet.service.envelope import Envelope, as_problem
@@ -42,7 +43,11 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = WorkerPool(settings)
-        await pool.start()
+        try:
+            await pool.start()
+        except DiscreetError as problem:
+            app.state.failure = str(problem)  # the server's own word on it would be a traceback
+            raise
         try:
             # Its keys stay in the state folder, wherever the journal lies.
             folder = settings.journal or state / "journal"
@@ -62,6 +67,7 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
         title="discreet", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
         description="Parses pictures of people, masks faces first, keeps nothing.",
     )  # fmt: skip
+    app.state.failure = ""
     app.include_router(router)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_problem)

@@ -35,7 +35,9 @@ class JsonHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """The text as it stands in the library's code, and no more: arguments could be a client's."""
-        event(str(record.msg), level=record.levelname.lower(), logger=record.name)
+        text = str(record.msg)
+        if "\n" not in text:  # nor tracebacks, which quote values
+            event(text, level=record.levelname.lower(), logger=record.name)
 
 
 def take_over() -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from discreet.errors import FaceDetectionError, PictureError
 from discreet.inference.exported import Exported, digest_of, read_exported
-from discreet.inference.faces import LARGEST_SIDE_PX, Face, FaceDetector
+from discreet.inference.faces import Face, FaceDetector, small_enough
 from discreet.inference.image_io import encode_parts_png, encode_png
 from discreet.inference.models import exported_folder
 from discreet.inference.parser import Parser
@@ -92,9 +91,11 @@ class Pipeline:
         """
         watch = Stopwatch()
         try:
-            image = self._small_enough(self._decoder.decode(content))
+            image = self._decoder.decode(content)
         except PictureError as problem:
             raise Refusal(422, "picture", str(problem)) from None
+        if self._detector is not None:
+            image = small_enough(image)
         watch.lap("decode")
         faces = self._find_faces(image)
         watch.lap("faces")
@@ -110,15 +111,6 @@ class Pipeline:
         watch.lap("encode")
         timings = ", ".join(f"{name};dur={value}" for name, value in watch.milliseconds.items())
         return facts | {"media_type": "image/png", "timings": timings}, body
-
-    def _small_enough(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What leaves is never finer than what was searched for faces."""
-        height, width = image.shape[:2]
-        zoom = LARGEST_SIDE_PX / max(height, width)
-        if self._detector is None or zoom >= 1.0:
-            return image
-        size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
-        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
     def _find_faces(self, image: NDArray[np.uint8]) -> Sequence[Face]:
         """Faces, where the policy asks for them; no answer without an answer of the detector."""

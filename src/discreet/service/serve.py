@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -52,8 +53,13 @@ def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) ->
     app = build_app(settings, state)
     for line in describe(settings, tls):
         say(line)
+    listener = _listen(settings)
     logs.take_over()
-    _Server(_configuration(settings, app, tls), say).run()
+    server = _Server(_configuration(settings, app, tls), say)
+    with suppress(SystemExit):  # what the server makes of a start that failed
+        server.run(sockets=[listener])
+    if not server.started:
+        raise ConfigurationError(app.state.failure or "the service did not start; the log says why")
 
 
 class _Server(uvicorn.Server):
@@ -119,14 +125,28 @@ def describe(settings: ServiceSettings, tls: Tls | None) -> list[str]:
     return lines
 
 
+def _listen(settings: ServiceSettings) -> socket.socket:
+    """The socket to listen on, taken before anything slow is started."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host.strip("[]"), settings.port))
+    except OSError as problem:
+        listener.close()
+        raise ConfigurationError(
+            f"{settings.host} port {settings.port} cannot be listened on ({problem.strerror}); "
+            "choose another with --host and --port, or stop what is there"
+        ) from None
+    return listener
+
+
 def _configuration(settings: ServiceSettings, app: object, tls: Tls | None) -> uvicorn.Config:
     """For uvicorn."""
     if tls is not None:
         _check_key(tls)
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        host=settings.host,
-        port=settings.port,
         http=GuardedHttp,
         ws="none",
         lifespan="on",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,6 @@ def test_two_pictures_of_one_name_are_refused_before_anything_is_done(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--mask-faces"], "--no-mask-faces"),
         (["--opacity", "1.5"], "0 to 1"),
         (["--model", "nobody-knows"], "neither a folder"),
     ],
@@ -100,3 +100,39 @@ def test_nothing_to_parse_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     for word in (str(tmp_path), f"{tmp_path}/*.jpg"):
         assert main(["parse", word, "--out", str(tmp_path / "out")]) == 1
         assert "holds no picture" in capsys.readouterr().err
+
+
+def test_faces_are_hidden_before_parsing(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    portrait = Path(__file__).parents[2] / "assets" / "faces" / "portrait.png"
+    words = ["parse", str(portrait), "--model", str(model), "--opacity", "0", "--json"]
+    shown = {}
+    for option in ("--mask-faces", "--no-mask-faces"):
+        assert main([*words, "--out", str(tmp_path / option), option]) == 0
+        (entry,) = json.loads(capsys.readouterr().out)["pictures"]
+        assert entry["faces"] == (1 if option == "--mask-faces" else None)
+        with Image.open(tmp_path / option / "portrait.overlay.png") as overlay:
+            shown[option] = np.asarray(overlay)
+    with Image.open(portrait) as original:
+        pixels = np.asarray(original.convert("RGB"))
+    assert (shown["--no-mask-faces"] == pixels).all()
+    middle = shown["--mask-faces"][110:150, 110:140]
+    assert (middle == middle[0, 0]).all()
+
+
+def test_what_was_done_is_left_out_unless_it_is_older(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["parse", str(pictures), "--out", str(tmp_path / "out"), "--model", str(model), "--json"]
+
+    def parsed(*more: str) -> list[str]:
+        assert main([*words, *more]) == 0
+        return [Path(entry["picture"]).name for entry in json.loads(capsys.readouterr().out)["pictures"]]
+
+    assert parsed("--resume") == ["one.jpg", "two.png"]
+    assert parsed("--resume") == []
+    assert parsed() == ["one.jpg", "two.png"]
+    (tmp_path / "out" / "one.parts.png").unlink()
+    assert parsed("--resume") == ["one.jpg"]
+    newer = (tmp_path / "out" / "two.parts.png").stat().st_mtime + 10
+    os.utime(pictures / "two.png", (newer, newer))
+    assert parsed("--resume") == ["two.png"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_views_cover_every_pixel_and_overlap(height: int, width: int) -> None:
         assert 0 <= view.top < view.bottom <= height
     for edges in ({(view.left, view.right) for view in seen[1:]}, {(view.top, view.bottom) for view in seen[1:]}):
         ordered = sorted(edges)
-        for (_, end), (start, _) in zip(ordered, ordered[1:], strict=False):
+        for (_, end), (start, _) in pairwise(ordered):
             assert end - start >= OVERLAP_PX
         assert all(end - start <= TILE_PX for start, end in ordered)
     if max(height, width) > TILE_PX:
