@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("help_time.py", "step_cost.py", "read_speed.py", "killed_runs.py", "service_load.py")
+BENCHMARKS = (
+    "help_time.py",
+    "step_cost.py",
+    "read_speed.py",
+    "killed_runs.py",
+    "service_load.py",
+    "inference_speed.py",
+)
 
 
 def main() -> None:
