@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench web real-photos clean
+.PHONY: demo test check bench web real-photos face-masks clean
 
 demo: $(STAMP) .cache/photographs/astronaut.png
 	$(BIN)/discreet demo --out runs/demo --photographs .cache/photographs
@@ -29,6 +29,10 @@ real-photos: $(STAMP) .cache/judges/.installed
 	$(BIN)/python tools/photographs.py .cache/real-photographs --judges .cache/judge-models
 	$(BIN)/python benchmarks/real_photos.py --pictures runs/real-photos
 
+face-masks: $(STAMP) .cache/face-judges/.installed
+	$(BIN)/python tools/photographs.py .cache/real-photographs --judges .cache/judge-models
+	$(BIN)/python benchmarks/face_masks.py
+
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt "torch==2.13.0"
@@ -42,6 +46,12 @@ $(STAMP): pyproject.toml constraints.txt
 .cache/judges/.installed: benchmarks/real-photos-requirements.txt
 	$(PYTHON) -m venv .cache/judges
 	.cache/judges/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# What tries to recognise masked faces, too.
+.cache/face-judges/.installed: benchmarks/face-masks-requirements.txt
+	$(PYTHON) -m venv .cache/face-judges
+	.cache/face-judges/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 clean:

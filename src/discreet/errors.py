@@ -4,6 +4,7 @@
     ├── ConfigurationError      a setting is unknown, missing or out of range
     ├── DataError               a data set is missing, empty, unreadable or inconsistent
     ├── PictureError            one picture cannot be read or is refused
+    ├── DecoderError            the process that decodes pictures was lost
     ├── FaceDetectionError      faces could not be looked for, so nothing may be shown
     ├── WeightsError            weights are missing, changed, or fit another network
     ├── CheckpointError         a checkpoint is missing or belongs to another configuration
@@ -36,6 +37,10 @@ class DataError(DiscreetError):
 
 class PictureError(DiscreetError):
     """One picture cannot be read or is refused."""
+
+
+class DecoderError(DiscreetError):
+    """The process that decodes pictures was lost; no fault of the picture."""
 
 
 class FaceDetectionError(DiscreetError):

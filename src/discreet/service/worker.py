@@ -14,10 +14,10 @@ import socket
 import sys
 from typing import Any
 
-from discreet.errors import DiscreetError
+from discreet.errors import DecoderError, DiscreetError
 from discreet.service import messages
 from discreet.service.decoder import SealedDecoder
-from discreet.service.sealing import die_with_parent, seal_process
+from discreet.service.sealing import die_with_parent, forbid_swap, seal_process
 from discreet.service.settings import ServiceSettings
 
 # Whoever parses yields to whoever answers: refusals and health checks stay quick on a busy machine.
@@ -35,8 +35,9 @@ def main(descriptor: int) -> None:
             return
         settings = ServiceSettings.model_validate(first[0]["settings"])
         # Before anything starts a thread: it forks.
-        decoder = SealedDecoder(max_pixels=settings.max_pixels)
+        decoder = SealedDecoder(max_pixels=settings.max_pixels, allow_swap=settings.allow_swap)
         try:
+            forbid_swap(settings.allow_swap)
             from discreet.service.pipeline import Pipeline
 
             pipeline = Pipeline(settings, decoder, threads=first[0]["threads"])
@@ -46,7 +47,10 @@ def main(descriptor: int) -> None:
         seal_process()
         connection.sendall(messages.pack({"ready": pipeline.describe()}))
         while (job := messages.receive(connection)) is not None:
-            header, body = _answer(pipeline, *job)
+            try:
+                header, body = _answer(pipeline, *job)
+            except DecoderError:
+                return
             connection.sendall(messages.pack(header, body))
         decoder.close()
 
@@ -59,6 +63,8 @@ def _answer(pipeline: Any, request: dict[str, Any], content: bytes) -> tuple[dic
         return pipeline.answer(request, content)
     except Refusal as refusal:
         return {"status": refusal.status, "kind": refusal.kind, "detail": refusal.detail}, b""
+    except DecoderError:
+        raise  # this worker cannot go on; whoever started it starts another
     except Exception as problem:  # its text could quote the picture; its kind cannot
         return {"status": 503, "kind": "failed", "detail": "", "error": type(problem).__name__}, b""
 
