@@ -118,7 +118,7 @@ def watch(page: Page) -> Visit:
     return visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of its own, over TLS, with tokens."""
     running = start(tmp_path_factory.mktemp("site"), "--rate", "100000/minute")
@@ -126,13 +126,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert running.stop() == 0, "".join(running.log)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def token(site: Running) -> str:
     """Allows parsing."""
     return site.token("parse")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Playwright]:
     """What drives it."""
     if not CHROMIUM:
@@ -141,7 +141,7 @@ def chromium() -> Iterator[Playwright]:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: Playwright) -> Iterator[Browser]:
     """Debian's."""
     browser = chromium.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))

@@ -12,7 +12,7 @@ from tests.e2e.service.running import Running, start
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Over TLS, with tokens, and a rate that tests do not reach."""
     running = start(tmp_path_factory.mktemp("service"), "--rate", "100000/minute")
@@ -20,7 +20,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert running.stop() == 0, "".join(running.log)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def picture() -> bytes:
     """A photograph in the public domain."""
     return (ASSETS / "person.jpg").read_bytes()
