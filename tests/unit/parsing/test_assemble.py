@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from discreet.errors import WeightsError
 from discreet.labels import LabelSet, from_names
 from discreet.parsing import Frame, assemble, semantic_map
+from discreet.parsing.frame import resize
 
 LABELS = from_names("tiny", ["background", "head", "body"])
 HUMAN, NOTHING = 3, 4  # classes: background, head, body, Human, no object
@@ -185,3 +186,25 @@ def test_a_network_of_other_classes_is_refused(human: bool, num_classes: int) ->
     logits = np.zeros((2, num_classes), np.float32)
     with pytest.raises(WeightsError, match=f"{num_classes} classes"):
         assemble(logits, np.zeros((2, 4, 4), np.float32), human=human, labels=labels, frame=whole(4))
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(33, 47, 16), (64, 40, 32), (5, 7, 16), (100, 3, 24)])
+def test_every_part_is_weighed_wherever_it_can_win(height: int, width: int, side: int) -> None:
+    """Parts are only looked at where they can win; the answer is that of looking at all of them everywhere."""
+    rng = np.random.default_rng(height)
+    num_parts, num_queries = 9, 14
+    class_logits = (rng.normal(size=(num_queries, num_parts + 1)) * 1.5).astype(np.float32)
+    mask_logits = (rng.normal(size=(num_queries, side // 4 + 1, side // 4 + 1)) * 6).astype(np.float32)
+    frame = Frame(height, width, side, side, 0, 0, side, side)
+    found = semantic_map(class_logits, mask_logits, num_parts=num_parts, human=False, frame=frame)
+
+    powers = np.exp(class_logits.astype(np.float64))
+    probabilities = (powers / powers.sum(1, keepdims=True))[:, :-1]
+    rows, columns = min(side, height), min(side, width)
+    masks = 1 / (1 + np.exp(-frame.invert(mask_logits, rows, columns).astype(np.float64)))
+    scores = resize(np.einsum("qp,qrc->prc", probabilities, masks), height, width)
+    surest = np.sort(scores, axis=0)
+    clear = surest[-1] - surest[-2] > 1e-4
+    assert clear.mean() > 0.95
+    np.testing.assert_array_equal(found[clear], scores.argmax(0)[clear])
+    assert len(np.unique(found)) > 1
