@@ -117,7 +117,7 @@ def whole_request(side: int, rounds: int, decoder: SealedDecoder) -> dict[str, o
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["m2fp-lite", "m2fp-r50", "m2fp-r101"])
+    parser.add_argument("--models", nargs="*", default=["m2fp-lite", "m2fp-r50", "m2fp-r101"])
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

@@ -109,8 +109,8 @@ def _open_onnx(path: Path, threads: int) -> _Graph:
         raise DependencyError("onnxruntime is not installed; pip install 'discreet[serve]'") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that wait by spinning would take the cores that the next stage needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads may wait by spinning while the network runs; afterwards they would take cores from the next stage.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as problem:
