@@ -83,7 +83,13 @@ def test_a_run_without_privacy_claims_none_and_the_ledger_knows(
 def test_subjects_are_the_unit_when_asked_for(
     run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = ["privacy.unit=subject", "training.batch_size=3", "training.epochs=2", "privacy.delta=1e-2"]
+    more = [
+        "privacy.unit=subject",
+        "training.augmentation_multiplicity=2",
+        "training.batch_size=3",
+        "training.epochs=2",
+        "privacy.delta=1e-2",
+    ]
     overrides = [word for setting in more for word in ("--set", setting)]
     assert run_verb("train", run_toml, "--out", tmp_path / "run", *overrides, "--json") == 0
     statement = json.loads((tmp_path / "run" / "statement.json").read_text())

@@ -92,11 +92,13 @@ class BatchLoader:
 
     Args:
         source: the pictures.
-        units: who owns them; a unit contributes one of its pictures a step.
+        units: who owns them.
         settings: augmentation. *Public*
         model: says which targets and which normalisation it wants.
         seed: of augmentation. *Public*
         num_threads: that read; 0 reads in the caller's, when asked. *Public*
+        views: pictures of each unit, one after the other: different pictures while it owns as many, then the
+            same ones augmented anew. *Public*
     """
 
     def __init__(
@@ -108,16 +110,18 @@ class BatchLoader:
         *,
         seed: int,
         num_threads: int = NUM_THREADS,
+        views: int = 1,
     ) -> None:
         self._source = source
         self._units = units
         self._settings = settings
         self._model = model
         self._seed = seed
+        self.views = views
         self._num_threads = num_threads
         self._pool: ThreadPoolExecutor | None = None
         self._expected: tuple[int, tuple[int, ...]] | None = None
-        self._coming: list[Future[_Loaded | None]] = []
+        self._coming: list[Future[list[_Loaded]]] = []
 
     def expect(self, unit_indices: Sequence[int], step: int) -> None:
         """Begin to read the micro-batch that will be loaded next; replaces what was expected before."""
@@ -138,15 +142,15 @@ class BatchLoader:
     def load(self, unit_indices: Sequence[int], step: int) -> Batch | None:
         """The micro-batch of these units at this step; None if no picture of it could be read.
 
-        All pictures were read before step 0; one that has become unreadable since contributes
+        All pictures were read before step 0; a unit with one that has become unreadable since contributes
         zero, because a message about it would say that it was sampled.
         """
         if self._expected != (step, tuple(unit_indices)):
-            pictures = [self._read(unit, step) for unit in unit_indices]
+            read = [self._read(unit, step) for unit in unit_indices]
         else:
             coming, self._expected, self._coming = self._coming, None, []
-            pictures = [future.result() for future in coming]
-        found = [picture for picture in pictures if picture is not None]
+            read = [future.result() for future in coming]
+        found = [picture for pictures in read for picture in pictures]
         if not found:
             return None
         return Batch(torch.stack([p.image for p in found]), [p.targets for p in found], [p.generator for p in found])
@@ -157,20 +161,21 @@ class BatchLoader:
             future.cancel()
         self._expected, self._coming = None, []
 
-    def _read(self, unit: int, step: int) -> _Loaded | None:
-        """One picture of a unit; None if it cannot be read."""
+    def _read(self, unit: int, step: int) -> list[_Loaded]:
+        """All views of a unit; none if one of them cannot be read."""
         try:
-            sample, generator = self._sample(unit, step)
+            sampled = [self._sample(unit, step, view) for view in range(self.views)]
         except DataError:
-            return None
-        return _Loaded(self._model.normalise(sample.image), self._targets(sample), generator)
+            return []
+        return [_Loaded(self._model.normalise(s.image), self._targets(s), generator) for s, generator in sampled]
 
-    def _sample(self, unit: int, step: int) -> tuple[Sample, torch.Generator]:
+    def _sample(self, unit: int, step: int, view: int) -> tuple[Sample, torch.Generator]:
         """One augmented picture of a unit, and the generator of its points."""
         owned = self._units.pictures[unit]
         names = [self._source.names[picture] for picture in owned]
-        which = 0 if len(owned) == 1 else int(self._random(step, "/".join(names), "pick").integers(len(owned)))
-        rng = self._random(step, names[which], "augment")
+        first = 0 if len(owned) == 1 else int(self._random(step, "/".join(names), "pick").integers(len(owned)))
+        which = (first + view) % len(owned)
+        rng = self._random(step, names[which], f"augment {view}" if view else "augment")
         sample = augment(self._source[owned[which]], rng, self._settings, self._source.label_set)
         return sample, torch.Generator().manual_seed(int(rng.integers(2**63)))
 

@@ -53,10 +53,11 @@ class PrivateGradients:
         module: trainable parameters are those that require gradients.
         plan: yields sampler, clipper and noise, which therefore agree. *Public*
         key: of this run. *SENSITIVE*
+        views: pictures of each unit that the module sees in a step; see `Clipper`. *Public*
     """
 
-    def __init__(self, module: nn.Module, plan: PrivacyPlan, key: RunKey) -> None:
-        self._clipper = Clipper(module, plan.max_grad_norm, plan.clipping)
+    def __init__(self, module: nn.Module, plan: PrivacyPlan, key: RunKey, *, views: int = 1) -> None:
+        self._clipper = Clipper(module, plan.max_grad_norm, plan.clipping, views=views)
         self._sampler = plan.sampler(key)
         self._noise = plan.noise(key, self.sensitivity)
 

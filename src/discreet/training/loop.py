@@ -112,13 +112,16 @@ def accumulate_step(
 ) -> None:
     """Bring the pictures of one step through the model, a micro-batch at a time; there may be none.
 
+    A unit's views stay together: their losses are averaged before anything is clipped.
+
     While the network computes, the next micro-batch is read: at the end of a step that is not the
     `last`, the first of the next step. Which pictures those are follows from the run's key alone.
     """
-    coming = [(units, step) for units in micro_batches(gradients.units(step), micro_batch_size)]
+    size = max(micro_batch_size // loader.views, 1)
+    coming = [(units, step) for units in micro_batches(gradients.units(step), size)]
     num_batches = len(coming)
     if not last:
-        coming += [(units, step + 1) for units in islice(micro_batches(gradients.units(step + 1), micro_batch_size), 1)]
+        coming += [(units, step + 1) for units in islice(micro_batches(gradients.units(step + 1), size), 1)]
     for index, (units, _) in enumerate(coming[:num_batches]):
         batch = loader.load(units, step)
         if index + 1 < len(coming):
@@ -126,7 +129,8 @@ def accumulate_step(
         if batch is None:
             continue
         output = model(batch.images)
-        gradients.add(criterion(output, batch.targets, batch.generators, model.criterion_settings))
+        loss_R = criterion(output, batch.targets, batch.generators, model.criterion_settings)
+        gradients.add(loss_R if loader.views == 1 else loss_R.reshape(-1, loader.views).mean(1))
 
 
 def micro_batches(units: NDArray[np.int64], size: int) -> Iterator[list[int]]:

@@ -234,12 +234,13 @@ def _take_steps(
     folder = private_folder(around.state, record.run_id)
     training = settings.training
     augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas, enlarge=settings.model.human)
-    loader = BatchLoader(run.source, run.units, augmentation, run.model, seed=training.seed)
+    views = training.augmentation_multiplicity
+    loader = BatchLoader(run.source, run.units, augmentation, run.model, seed=training.seed, views=views)
     gradients: StepGradients
     if run.plan is None or key is None:
         gradients = PlainGradients(run.model, len(run.units), training.batch_size, training.seed)
     else:
-        gradients = PrivateGradients(run.model, run.plan, key)
+        gradients = PrivateGradients(run.model, run.plan, key, views=views)
     shown_epsilon = _epsilon_by_step(run.plan)
     try:
         with around.progress("train", run.num_steps) as advance:

@@ -68,6 +68,8 @@ class TrainingSettings(_Section):
     epochs: float = Field(default=30, gt=0, allow_inf_nan=False)
     batch_size: int = Field(default=1024, ge=1)  # expected, public
     micro_batch_size: int = Field(default=8, ge=1)  # performance only: the mechanism does not know it
+    # Pictures a unit and step: views of one picture, or several pictures of a subject; averaged before clipping.
+    augmentation_multiplicity: int = Field(default=1, ge=1, le=64)
     learning_rate: float = Field(default=4e-4, gt=0, allow_inf_nan=False)
     backbone_learning_rate: float = Field(default=0.1, ge=0, allow_inf_nan=False)  # as a factor of learning_rate
     weight_decay: float = Field(default=0.05, ge=0, allow_inf_nan=False)

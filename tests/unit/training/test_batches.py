@@ -14,7 +14,7 @@ from PIL import Image
 from discreet.data import open_spec
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import build
-from discreet.training.batches import Batch, BatchLoader, units_of
+from discreet.training.batches import Batch, BatchLoader, Units, units_of
 
 
 def loader_of(folder: Path, num_threads: int) -> BatchLoader:
@@ -78,10 +78,58 @@ def test_what_a_thread_raises_reaches_the_caller_and_closing_ends_the_threads(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead = loader_of(folder, 2)
-    monkeypatch.setattr(ahead, "_sample", lambda unit, step: 1 // 0)
+    monkeypatch.setattr(ahead, "_sample", lambda unit, step, view: 1 // 0)
     ahead.expect([0, 1], 0)
     with pytest.raises(ZeroDivisionError):
         ahead.load([0, 1], 0)
     ahead.expect([0, 1], 1)
     ahead.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("discreet-reader")]
+
+
+def views_of(folder: Path, views: int, owned: tuple[tuple[int, ...], ...], strength: str = "full") -> BatchLoader:
+    source = open_spec(f"folder:{folder}")
+    settings = AugmentSettings.of_strength(strength, (64, 64))  # type: ignore[arg-type]
+    return BatchLoader(
+        source, Units(owned), settings, build("m2fp-lite", 4, seed=0), seed=3, num_threads=0, views=views
+    )
+
+
+EVERY_PICTURE = tuple((picture,) for picture in range(6))
+
+
+def test_views_of_a_picture_stay_together_and_differ(folder: Path) -> None:
+    three = views_of(folder, 3, EVERY_PICTURE).load([4, 1], 2)
+    one = views_of(folder, 1, EVERY_PICTURE).load([4, 1], 2)
+    assert three is not None
+    assert one is not None
+    assert len(three) == 6
+    assert torch.equal(three.images[0], one.images[0]), "the first view is the only one of a run without others"
+    assert torch.equal(three.images[3], one.images[1])
+    assert len({row.numpy().tobytes() for row in three.images}) == 6
+    alone = views_of(folder, 3, EVERY_PICTURE).load([1], 2)
+    assert alone is not None
+    assert torch.equal(alone.images, three.images[3:]), "who else is in the batch changes nothing"
+
+
+def test_a_unit_whose_view_is_unreadable_is_left_out_whole(folder: Path) -> None:
+    loader = views_of(folder, 2, EVERY_PICTURE)
+    (folder / "images" / "b.jpg").write_bytes(b"")
+    batch = loader.load([0, 1, 2], 0)
+    assert batch is not None
+    assert len(batch) == 4
+
+
+def test_a_subject_shows_as_many_of_its_pictures_as_there_are_views(folder: Path) -> None:
+    single = [views_of(folder, 1, EVERY_PICTURE, "none").load([picture], 0) for picture in range(6)]
+    known = {batch.images[0].numpy().tobytes(): picture for picture, batch in enumerate(single) if batch is not None}
+    seen: list[int] = []
+    for step in range(20):
+        batch = views_of(folder, 2, ((0, 1, 2), (3, 4, 5)), "none").load([0, 1], step)
+        assert batch is not None
+        shown = [known[row.numpy().tobytes()] for row in batch.images]
+        assert len(set(shown)) == 4, "two different ones of each"
+        assert set(shown[:2]) < {0, 1, 2}
+        assert set(shown[2:]) < {3, 4, 5}
+        seen += shown
+    assert set(seen) == set(range(6)), "over the steps, all of them"

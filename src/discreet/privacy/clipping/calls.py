@@ -22,31 +22,36 @@ class LayerCall:
         layer: one that has a rule.
         layer_input: [B, …].
         output_gradient: of the summed loss, [B, …].
+        views: rows that belong to one sample, one after the other; B is the number of samples times this.
     """
 
     name: str
     layer: nn.Module
     layer_input: Tensor
     output_gradient: Tensor
+    views: int = 1
     _versions: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._versions = self._now()
 
     def gradients(self, wanted: Collection[str]) -> dict[str, Tensor]:
-        """Per-sample gradients of "weight", "bias" or both, each [B, *shape]; see `per_sample_gradients`."""
+        """Per-sample gradients of "weight", "bias" or both, each [B / views, *shape]; see `per_sample_gradients`."""
         self._check_unchanged()
-        return per_sample_gradients(self.layer, self.layer_input, self.output_gradient, wanted)
+        found = per_sample_gradients(self.layer, self.layer_input, self.output_gradient, wanted)
+        if self.views == 1:
+            return found
+        return {key: rows.reshape(-1, self.views, *rows.shape[1:]).sum(1) for key, rows in found.items()}
 
     def prefers_norm_alone(self) -> bool:
         """Whether the weight is better clipped by its norm alone. *Public*: shapes decide."""
-        return shortcuts.prefers_norm_alone(self.layer, self.layer_input, self.output_gradient)
+        return shortcuts.prefers_norm_alone(self.layer, self.layer_input, self.output_gradient, self.views)
 
     def squared_norms(self) -> Tensor:
-        """Squared norms of the weight's per-sample gradients, float64 [B]."""
+        """Squared norms of the weight's per-sample gradients, float64 [B / views]."""
         layer_input, gradient = self._wide()
         with torch.autocast(gradient.device.type, enabled=False):
-            return shortcuts.squared_norms(self.layer, layer_input, gradient)
+            return shortcuts.squared_norms(self.layer, layer_input, gradient, self.views)
 
     def weighted_sum(self, scale_B: Tensor, finite_B: Tensor) -> Tensor:
         """The weight's gradients times their scale, summed; samples that are not finite are left out.
@@ -58,6 +63,7 @@ class LayerCall:
         if not bool(finite_B.any()):
             return torch.zeros_like(self.layer.weight, dtype=self._wide()[1].dtype)  # pyright: ignore
         layer_input, gradient = self._wide()
+        scale_B, finite_B = scale_B.repeat_interleave(self.views), finite_B.repeat_interleave(self.views)
         if not bool(finite_B.all()):
             layer_input, gradient, scale_B = layer_input[finite_B], gradient[finite_B], scale_B[finite_B]
         with torch.autocast(gradient.device.type, enabled=False):

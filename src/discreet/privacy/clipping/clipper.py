@@ -51,20 +51,27 @@ class Clipper:
             Leaves outside of it (a criterion's own parameter) receive ordinary gradients.
         max_grad_norm: C. *Public*
         style: "flat", "per_layer" or "automatic".
+        views: pictures that the module sees of each sample, one after the other, e.g. augmented views: their
+            gradients are added up before the norm is taken. *Public*
 
     Raises:
-        ClippingError: C is not positive, nothing is trainable, or a trainable parameter lives
+        ClippingError: C is not positive, there is no view, nothing is trainable, or a trainable parameter lives
             in a layer without a rule.
         IsolationError: a batch norm uses batch statistics.
     """
 
-    def __init__(self, module: nn.Module, max_grad_norm: float, style: ClippingStyle = "flat") -> None:
+    def __init__(
+        self, module: nn.Module, max_grad_norm: float, style: ClippingStyle = "flat", *, views: int = 1
+    ) -> None:
         if isinstance(max_grad_norm, bool) or not (math.isfinite(max_grad_norm) and max_grad_norm > 0):
             raise ClippingError(f"max_grad_norm is {max_grad_norm}; it must be a finite number above 0, e.g. 1.0")
         if style not in STYLES:
             raise ClippingError(f"clipping style {style!r} is unknown; choose one of {', '.join(STYLES)}")
+        if views < 1:
+            raise ClippingError(f"views is {views}; a sample has at least one")
         self.max_grad_norm = float(max_grad_norm)
         self.style = style
+        self._views = views
         self._taps = LayerTaps(module, self._collect)
         names = list(self._taps.parameters)
         # Parameters that are clipped together.
@@ -88,7 +95,8 @@ class Clipper:
         """Run one backward pass and add the clipped gradients to the sum.
 
         Args:
-            loss_B: one number a sample, computed by the module since the last call. *SENSITIVE*
+            loss_B: one number a sample, computed by the module since the last call; with several views
+                their mean or sum, by the rows of that sample alone. *SENSITIVE*
 
         Returns:
             per-sample gradient norms before clipping, float64 [B]. *SENSITIVE*
@@ -109,6 +117,11 @@ class Clipper:
         self._batch = batch = _Batch(loss_B.detach())
         try:
             loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
+            if not batch.heard:
+                raise ClippingError(
+                    "the loss reached no layer of the module that this Clipper holds; compute it with that module, "
+                    "not with a copy, whose gradients would be plain"
+                )
             with torch.no_grad():
                 for group in self._groups:
                     self._add_clipped(batch, group)
@@ -156,14 +169,15 @@ class Clipper:
             raise ClippingError(
                 "backward() was called on a module that a Clipper holds; use clipper.accumulate(loss_B)"
             )
-        shape = list(layer_input.shape)
-        if not has_sample_axis(layer, layer_input) or {shape[0], output_gradient.shape[0]} != {len(batch.loss_B)}:
+        shape, num_rows = list(layer_input.shape), len(batch.loss_B) * self._views
+        if not has_sample_axis(layer, layer_input) or {shape[0], output_gradient.shape[0]} != {num_rows}:
+            of_views = f" of {self._views} views" if self._views > 1 else ""
             raise ClippingError(
                 f"layer {name} was called with an input of shape {shape}, but the loss has {len(batch.loss_B)} "
-                "samples; put the sample first in every layer's input (windows and queries are not samples)"
+                f"samples{of_views}; put the sample first in every layer's input (windows and queries are not samples)"
             )
         with torch.no_grad():
-            batch.take(LayerCall(name, layer, layer_input, output_gradient), names)
+            batch.take(LayerCall(name, layer, layer_input, output_gradient, self._views), names)
             group = self._group_of[next(iter(names.values()))]
             if self.style == "per_layer" and all(self._taps.num_calls(member) == 1 for member in group):
                 self._add_clipped(batch, group)
@@ -199,6 +213,7 @@ class _Batch:
 
     def __init__(self, loss_B: Tensor) -> None:
         self.loss_B = loss_B
+        self.heard = False
         self.squares_B = torch.zeros(len(loss_B), dtype=torch.float64, device=loss_B.device)
         self.sums: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
@@ -206,6 +221,7 @@ class _Batch:
 
     def take(self, call: LayerCall, names: dict[str, str]) -> None:
         """Note one call of a layer, whose own parameters are called `names` in the module."""
+        self.heard = True
         wanted: list[str] = []
         for key, name in names.items():
             if name in self.sums:

@@ -20,7 +20,7 @@ PASSES = 3
 LOST_BY_ROUNDING = 8.0
 
 
-def prefers_norm_alone(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor) -> bool:
+def prefers_norm_alone(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor, views: int = 1) -> bool:
     """Whether a layer's weight is better clipped by its norm alone: faster, or nearly so and smaller.
 
     Depends on shapes alone, so that a resumed run repeats the same roundings. *Public*
@@ -35,19 +35,23 @@ def prefers_norm_alone(layer: nn.Module, layer_input: Tensor, output_gradient: T
         stored = layer_input[0].numel() + output_gradient[0].numel()
     else:
         return False
+    positions, stored = positions * views, stored * views
     gram = positions * positions * (inputs + outputs)
     moved = PASSES * inputs * outputs * MULTIPLY_ADDS_A_NUMBER
     return gram <= moved and stored <= inputs * outputs
 
 
-def squared_norms(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor) -> Tensor:
-    """Squared norm of each sample's weight gradient, rounded up, float64 [B].
+def squared_norms(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor, views: int = 1) -> Tensor:
+    """Squared norm of each sample's weight gradient, rounded up, float64 [B / views]; the views of one add up.
 
     **Guarantees**: where positions cancel, float32 could call a long gradient short. What rounding can take away, here
     and in `weighted_sum`, is at most a few units in the last place of (Σ over t of |input t|·|gradient t|)²; that
     much is added, so that clipping by this norm bounds what is summed.
     """
-    inputs, gradients = _as_matrices(layer, layer_input, output_gradient)
+    inputs, gradients = (
+        rows.reshape(-1, views * rows.shape[1], rows.shape[2])
+        for rows in _as_matrices(layer, layer_input, output_gradient)
+    )
     seen = torch.bmm(inputs, inputs.transpose(1, 2))
     told = torch.bmm(gradients, gradients.transpose(1, 2))
     squares = (seen * told).sum((1, 2), dtype=torch.float64).clamp(min=0.0)

@@ -1,0 +1,316 @@
+"""Faults 7, 20 and 29 to 33: what leaves a run besides the mechanism's outputs, and what comes in.
+
+Record and replay: a run on a data set, then one on its neighbour in which the mechanism answers what it answered
+before. Whatever differs then between the two came past the noise (Re:cord-play, arXiv 2602.17454).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import pickle
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from discreet.cli.main import main
+from discreet.errors import ClippingError, ConfigurationError, WeightsError
+from discreet.m2fp import build, load_imagenet_lite0, load_model
+from discreet.privacy import Clipper
+from discreet.training import loop
+from discreet.training.gradients import PrivateGradients
+from discreet.training.settings import RunSettings, parse_settings
+from tests.e2e.conftest import RUN_TOML, write_pictures
+
+# What a run takes from chance and the clock, and not from pictures.
+_OF_ITS_OWN = re.compile(r'"(seconds|run_id|ledger|timestamp|finished|started)": ("[^"]*"|[\d.]+|\{[^}]*\})')
+
+
+@dataclass
+class Mechanism:
+    """Notes what a run's mechanism released, and says it again in the next run."""
+
+    released: list[Mapping[str, Tensor]] = field(default_factory=list)
+    replaying: bool = False
+
+    def between(self, finish: Callable[..., Mapping[str, Tensor]]) -> Callable[..., Mapping[str, Tensor]]:
+        """`PrivateGradients.finish`, recorded or replayed; the real one runs both times."""
+
+        def through(gradients: PrivateGradients, step: int) -> Mapping[str, Tensor]:
+            found = finish(gradients, step)
+            if self.replaying:
+                return {name: tensor.clone() for name, tensor in self.released[step].items()}
+            self.released.append({name: tensor.clone() for name, tensor in found.items()})
+            return found
+
+        return through
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained public start."""
+    from discreet.labels import CIHP
+    from discreet.m2fp import save_model
+
+    folder = tmp_path_factory.mktemp("start")
+    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=(64, 64))
+    return folder
+
+
+@pytest.fixture
+def what_leaves(
+    tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[[], tuple[dict[str, str], dict[str, str]]]:  # fmt: skip
+    """Everything that comes out of a run and of its replay on the neighbour: files, output and logs, by name."""
+    mechanism = Mechanism()
+    pictures = tmp_path / "pictures"
+    write_pictures(pictures / "train", 8)
+    write_pictures(pictures / "val", 2, seed=1)
+    settings = tmp_path / "RUN.toml"
+    settings.write_text(RUN_TOML.format(data=pictures, init=start).replace("epochs = 4", "epochs = 2"))
+    monkeypatch.setattr(PrivateGradients, "finish", mechanism.between(PrivateGradients.finish))
+    caplog.set_level(logging.INFO)
+
+    def run(turn: str) -> dict[str, str]:
+        monkeypatch.setenv("DISCREET_STATE", str(tmp_path / f"state-{turn}"))
+        out = tmp_path / "run"
+        capfd.readouterr()
+        caplog.clear()
+        assert main(["train", str(settings), "--out", str(out), "--test-key", "3", "--json"]) == 0
+        said = capfd.readouterr()
+        left = {str(path.relative_to(out)): _text(path) for path in sorted(out.rglob("*")) if path.is_file()}
+        shutil.rmtree(out)
+        return left | {"stdout": _text(said.out), "stderr": _shown(said.err), "logs": caplog.text}
+
+    def both() -> tuple[dict[str, str], dict[str, str]]:
+        first = run("first")
+        _replace_a_picture(pictures / "train", "003")
+        mechanism.replaying = True
+        return first, run("second")
+
+    return both
+
+
+def _text(given: Path | str) -> str:
+    """As text, without what a run has of its own."""
+    if isinstance(given, Path) and given.suffix == ".safetensors":
+        return given.read_bytes().hex()
+    return _OF_ITS_OWN.sub(r'"\1"', given if isinstance(given, str) else given.read_text(encoding="utf-8"))
+
+
+def _shown(progress: str) -> str:
+    """A bar without its clock."""
+    return re.sub(r"\d+:\d\d(:\d\d)?|[\d.]+ ?(s|/s|s/it|it/s)\b|\?", "", re.sub(r"[\r\x1b][^\n]*", "", progress))
+
+
+def _replace_a_picture(folder: Path, name: str) -> None:
+    """The neighbour: another picture, of other parts, under the same name."""
+    rng = np.random.default_rng(99)
+    parts = np.zeros((64, 64), np.uint8)
+    parts[8:50, 8:50] = 13
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(folder / "images" / f"{name}.jpg")
+    Image.fromarray(parts).save(folder / "parts" / f"{name}.png")
+    Image.fromarray((parts > 0).astype(np.uint8)).save(folder / "persons" / f"{name}.png")
+
+
+def check_nothing_differs(both: tuple[dict[str, str], dict[str, str]]) -> None:
+    """The neighbours' runs look the same once the mechanism says the same."""
+    first, second = both
+    assert first.keys() == second.keys(), "one run left a file that the other did not"
+    differing = [name for name in first if first[name] != second[name]]
+    assert not differing, f"{', '.join(differing)} differ between neighbours"
+
+
+def test_nothing_but_the_mechanism_leaves_a_run(what_leaves: Callable[[], tuple[dict, dict]]) -> None:
+    first, second = what_leaves()
+    assert {"model.safetensors", "metrics.json", "statement.json", "stdout"} <= first.keys()
+    check_nothing_differs((first, second))
+
+
+def _logging_losses(add: Callable[..., None]) -> Callable[..., None]:
+    """[30] The mean loss of a micro-batch goes into the log."""
+
+    def through(gradients: PrivateGradients, loss_B: Tensor) -> None:
+        logging.getLogger("discreet").info("loss %.3f", float(loss_B.detach().mean()))
+        add(gradients, loss_B)
+
+    return through
+
+
+def _printing_the_clipped_share(add: Callable[..., None]) -> Callable[..., None]:
+    """[30] How many gradients were longer than the norm goes to the screen."""
+
+    def through(gradients: PrivateGradients, loss_B: Tensor) -> None:
+        norms_B = gradients._clipper.accumulate(loss_B)
+        print(f"median norm {float(norms_B.median()):.4f}")
+
+    return through
+
+
+def _counting_finite_ones(add: Callable[..., None]) -> Callable[..., None]:
+    """[19, 20] A step with a loss above some scale is told, as a loss scaler would by skipping it."""
+
+    def through(gradients: PrivateGradients, loss_B: Tensor) -> None:
+        print("large" if float(loss_B.detach().double().sum() * 1e4) % 2 > 1 else "small")
+        add(gradients, loss_B)
+
+    return through
+
+
+@pytest.mark.parametrize("variant", [_logging_losses, _printing_the_clipped_share, _counting_finite_ones])
+def test_fault_30_what_is_told_without_noise_is_seen(
+    variant: Callable[..., Callable[..., None]],
+    what_leaves: Callable[[], tuple[dict, dict]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PrivateGradients, "add", variant(PrivateGradients.add))
+    with pytest.raises(AssertionError, match="differ between neighbours"):
+        check_nothing_differs(what_leaves())
+
+
+def test_fault_30_weights_that_saw_ordinary_gradients_are_seen(
+    what_leaves: Callable[[], tuple[dict, dict]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that learns past the mechanism, here through one scale of its first norm."""
+    run_steps = loop.run_steps
+
+    def learning_twice(model: nn.Module, *rest: object) -> int:
+        done = run_steps(model, *rest)  # type: ignore[arg-type]
+        with torch.no_grad():
+            parameter = next(p for p in model.parameters() if p.requires_grad)
+            loader, step = rest[0], 0
+            batch = loader.load(range(8), step)  # type: ignore[attr-defined]
+            parameter.add_(1e-3 * batch.images.mean())
+        return done
+
+    monkeypatch.setattr("discreet.training.run.run_steps", learning_twice)
+    with pytest.raises(AssertionError, match=r"model\.safetensors"):
+        check_nothing_differs(what_leaves())
+
+
+# [7, 20, 29] What is not there cannot be turned on.
+
+ABSENT = [
+    ("privacy", "adaptive_clipping", True),
+    ("privacy", "clip_quantile", 0.5),
+    ("privacy", "secure_mode", False),
+    ("training", "loss_scale", 65536.0),
+    ("training", "precision", "fp16"),
+    ("training", "early_stopping", True),
+    ("training", "keep_best", True),
+    ("training", "log_every", 10),
+    ("training", "class_weights", "balanced"),
+    ("data", "validation", "folder:private@train"),
+]
+
+
+def check_refused(parse: Callable[[dict[str, object]], object]) -> None:
+    """Every setting of a mechanism that is not accounted for is an error, not a shrug."""
+    for section, key, value in ABSENT:
+        content: dict[str, dict[str, object]] = {"data": {"train": "folder:x"}, "privacy": {"epsilon": 8.0}}
+        content.setdefault(section, {})[key] = value
+        with pytest.raises(ConfigurationError, match=rf"{section}\.{key} is an unknown key"):
+            parse(content)
+
+
+def test_faults_7_20_and_29_settings_that_nobody_accounts_for() -> None:
+    check_refused(lambda content: parse_settings(content, "RUN.toml"))
+
+    def forgiving(content: dict[str, object]) -> RunSettings:
+        known = {name: model.annotation for name, model in RunSettings.model_fields.items()}
+        kept = {
+            section: {key: value for key, value in values.items() if (section, key) not in {a[:2] for a in ABSENT}}
+            for section, values in content.items()  # type: ignore[union-attr]
+            if section in known
+        }
+        return parse_settings(kept, "RUN.toml")
+
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        check_refused(forgiving)
+
+
+# [31] A file is data, never a program.
+
+
+class _Program:
+    """Pickled, it makes a folder wherever it is unpickled without care."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.mkdir, (self.marker,)
+
+
+def check_never_runs(load: Callable[[Path], object], folder: Path) -> None:
+    """A hostile checkpoint is refused, and does nothing."""
+    marker = folder / "it-ran"
+    hostile = folder / "hostile.pth"
+    torch.save({"weight": _Program(marker)}, hostile)
+    with contextlib.suppress(WeightsError, pickle.UnpicklingError):
+        load(hostile)
+    assert not marker.exists(), "the file's program ran"
+
+
+def test_fault_31_checkpoints_that_are_programs(tmp_path: Path) -> None:
+    model = build("m2fp-lite", 4, seed=0)
+    check_never_runs(lambda path: load_imagenet_lite0(model.backbone, path), tmp_path)
+    with pytest.raises(AssertionError, match="the file's program ran"):
+        check_never_runs(lambda path: torch.load(path, weights_only=False), tmp_path)
+
+
+# [32] The module that is clipped is the module that is trained.
+
+
+def test_fault_32_a_copy_is_trained_in_place_of_what_is_held() -> None:
+    held = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    copy = deepcopy(held)
+    inputs = torch.randn(5, 3)
+    with Clipper(held, 1.0) as clipper:
+        with pytest.raises(ClippingError, match="not with a copy"):
+            clipper.accumulate(copy(inputs).squeeze(1))
+        clipper.accumulate(held(inputs).squeeze(1))
+        assert any(bool(total.any()) for total in clipper.take().values())
+
+
+# [33] Weights are what they were when somebody vouched for them.
+
+
+def _saved(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.iterdir())
+
+
+def test_fault_33_weights_that_were_changed_since(start: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "start"
+    shutil.copytree(start, changed)
+    load_model(changed)
+    weights = next(path for path in _saved(changed) if path.suffix == ".safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-3] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(WeightsError, match="changed"):
+        load_model(changed)
+
+
+def test_fault_33_the_statement_says_which_weights_a_run_began_with(
+    what_leaves: Callable[[], tuple[dict[str, str], dict[str, str]]], start: Path
+) -> None:
+    statement = json.loads(_restored(what_leaves()[0]["statement.json"]))
+    digest = json.loads((start / "model.json").read_text())["sha256"]
+    assert [weights["sha256"] for weights in statement["public_weights"]] == [digest]
+
+
+def _restored(text: str) -> str:
+    """JSON again, where `_text` took values away."""
+    return re.sub(r'"(seconds|run_id|ledger|timestamp|finished|started)"(?=[,\n}])', r'"\1": null', text)
