@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 BENCHMARKS = (
     "help_time.py",
     "step_cost.py",
+    "opacus_cost.py",
     "read_speed.py",
     "killed_runs.py",
     "service_load.py",

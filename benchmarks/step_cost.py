@@ -1,6 +1,6 @@
 """Time and peak memory of a private step against a plain one, as ratios in one run.
 
-    python benchmarks/step_cost.py [--models m2fp-lite m2fp-r50] [--size 256] [--batch 4] [--rounds 5]
+    python benchmarks/step_cost.py [--models m2fp-lite m2fp-r50] [--sizes 256 512] [--batches 2 8] [--rounds 5]
 
 Times are paired: plain, private, plain, private, … in one process, and the ratio is taken pair by
 pair. Peak memory is the high-water mark of a process of its own for each kind, less that of a
@@ -10,6 +10,7 @@ process that only builds the model.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import statistics
@@ -107,25 +108,29 @@ def peak_mib(kind: str, name: str, size_px: int, batch_size: int) -> float:
     return answer.get()
 
 
+def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]:
+    """MiB of a plain step, and of each kind as a multiple of that."""
+    base = peak_mib("built", name, size_px, batch_size)
+    plain = peak_mib("plain", name, size_px, batch_size) - base
+    ratios = {kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in ("flat", "per_layer")}
+    return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
+
+
 def main() -> None:
     """Measure, print, write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["m2fp-lite", "m2fp-r50"])
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--models", nargs="+", default=["m2fp-lite", "m2fp-r50", "m2fp-r101"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256])
+    parser.add_argument("--batches", type=int, nargs="+", default=[4])
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
-    results: dict[str, dict[str, object]] = {}
-    for name in arguments.models:
-        found = time_ratios(name, arguments.size, arguments.batch, arguments.rounds)
-        base = peak_mib("built", name, arguments.size, arguments.batch)
-        plain = peak_mib("plain", name, arguments.size, arguments.batch) - base
-        found["plain_step_mib"] = plain
-        for kind in ("flat", "per_layer"):
-            found[f"{kind}_memory_ratio"] = (peak_mib(kind, name, arguments.size, arguments.batch) - base) / plain
-        results[name] = {"size_px": arguments.size, "batch": arguments.batch, "threads": 2, **found}
-        print(name, json.dumps(results[name], indent=1), flush=True)
+    results: list[dict[str, object]] = []
+    for name, size_px, batch_size in itertools.product(arguments.models, arguments.sizes, arguments.batches):
+        found = {"model": name, "size_px": size_px, "batch": batch_size, "threads": 2}
+        found |= time_ratios(name, size_px, batch_size, arguments.rounds) | memory_ratios(name, size_px, batch_size)
+        results.append(found)
+        print(json.dumps(found), flush=True)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "step_cost.json").write_text(json.dumps(results, indent=1) + "\n")
 

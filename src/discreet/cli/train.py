@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides", help="change one setting"
     )
     parser.add_argument(
+        "--micro-batch", metavar="N|auto", help="pictures at once; auto: as many as fit in memory. Changes no result"
+    )
+    parser.add_argument(
         "--private",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -44,6 +47,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     overrides = list(arguments.overrides)
     if arguments.init is not None:
         overrides.append(f'model.init="{arguments.init}"')
+    if arguments.micro_batch is not None:
+        overrides.append(f"training.micro_batch_size={arguments.micro_batch}")
     settings = read_settings(arguments.settings, overrides, arguments.private)
     init = settings.model.init
     with interruptible(output) as should_stop:

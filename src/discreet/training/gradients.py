@@ -38,6 +38,10 @@ class StepGradients(Protocol):
         """The step's gradient by parameter name; starts anew."""
         ...
 
+    def discard(self) -> None:
+        """Forget what was added since the last `finish`."""
+        ...
+
     def close(self) -> None:
         """Leave the module as it was."""
         ...
@@ -77,6 +81,10 @@ class PrivateGradients:
     def finish(self, step: int) -> Mapping[str, Tensor]:
         """(clipped sum + noise) / expected batch size: a release, no longer sensitive."""
         return self._noise.privatise(self._clipper.take(), step)
+
+    def discard(self) -> None:
+        """The clipped sum so far is dropped."""
+        self._clipper.take()
 
     def close(self) -> None:
         """Detach the clipper."""
@@ -122,7 +130,11 @@ class PlainGradients:
             parameter.grad = None
         return gradients
 
-    def close(self) -> None:
-        """Drop gradients of an unfinished step."""
+    def discard(self) -> None:
+        """Gradients of an unfinished step are dropped."""
         for parameter in self._parameters.values():
             parameter.grad = None
+
+    def close(self) -> None:
+        """Nothing is attached."""
+        self.discard()

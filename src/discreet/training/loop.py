@@ -76,6 +76,8 @@ def run_steps(
         CheckpointError: the checkpoint is damaged or of another configuration.
         BudgetError: the ledger does not allow the step.
     """
+    micro_batch_size = settings.training.micro_batch_size
+    assert micro_batch_size != "auto", "a number is found before the first step"
     optimization = Optimization(model, settings.training, num_steps)
     config_hash = settings.digest()
     earlier = read_checkpoint(folder / CHECKPOINT_FILE, config_hash)
@@ -87,7 +89,7 @@ def run_steps(
     model.train()
     while done < num_steps:
         last = done + 1 == num_steps
-        accumulate_step(model, loader, gradients, done, settings.training.micro_batch_size, last=last)
+        accumulate_step(model, loader, gradients, done, micro_batch_size, last=last)
         hooks.before_release(done + 1)
         optimization.step(gradients.finish(done), done)
         done += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -30,9 +30,18 @@ from discreet.privacy.statement import RunFacts
 from discreet.training.batches import BatchLoader, Units, probe_picture, units_of
 from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
 from discreet.training.loop import LoopHooks, run_steps
+from discreet.training.micro_batch import measured_micro_batch
 from discreet.training.private_data import picture_bytes
 from discreet.training.release import release_metrics, release_model, release_statement
-from discreet.training.run_folder import RunRecord, open_run, private_folder, remove_private_folder, write_record
+from discreet.training.run_folder import (
+    RUN_FILE,
+    RunRecord,
+    open_run,
+    private_folder,
+    read_record,
+    remove_private_folder,
+    write_record,
+)
 from discreet.training.settings import RunSettings
 from discreet.training.starts import starting_model
 
@@ -128,7 +137,7 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
         done = run.num_steps
         if not record.complete:
             key = _enter(ledger, record, fingerprints, run, around)
-            done, sensitivity = _take_steps(settings, around, run, record, ledger, key)
+            done, sensitivity = _take_steps(settings, out, around, run, record, ledger, key)
             if done == run.num_steps:
                 _release(settings, out, around, run, record, ledger, sensitivity)
         if done == run.num_steps:
@@ -224,6 +233,7 @@ def _enter(
 
 def _take_steps(
     settings: RunSettings,
+    out: Path,
     around: Surroundings,
     run: _Prepared,
     record: RunRecord,
@@ -243,6 +253,7 @@ def _take_steps(
         gradients = PrivateGradients(run.model, run.plan, key, views=views)
     shown_epsilon = _epsilon_by_step(run.plan)
     try:
+        settings = _with_micro_batch(settings, out, around, run, record, gradients)
         with around.progress("train", run.num_steps) as advance:
             hooks = LoopHooks(
                 before_release=lambda step: None if run.plan is None else ledger.advance(record.run_id, step),
@@ -254,6 +265,25 @@ def _take_steps(
     finally:
         loader.close()
         gradients.close()
+
+
+def _with_micro_batch(
+    settings: RunSettings, out: Path, around: Surroundings, run: _Prepared, record: RunRecord, gradients: StepGradients
+) -> RunSettings:
+    """The settings with a number for "auto": the one that the run began with, or the largest that fits."""
+    training = settings.training
+    if training.micro_batch_size != "auto":
+        return settings
+    found = read_record(out / RUN_FILE).micro_batch_size
+    if found is None:
+        with around.progress("find the largest micro-batch", 1) as advance:
+            found = measured_micro_batch(
+                run.model, gradients, training.canvas, len(run.source.label_set),
+                at_most=training.batch_size, views=training.augmentation_multiplicity,
+            )  # fmt: skip
+            advance(1, pictures=found)
+        write_record(out, replace(record, micro_batch_size=found))
+    return settings.model_copy(update={"training": training.model_copy(update={"micro_batch_size": found})})
 
 
 def _release(
@@ -279,7 +309,7 @@ def _release(
         ledger=head,
     )
     release_statement(out, settings, run.plan, facts, around.init)
-    write_record(out, RunRecord(record.run_id, record.config_hash, complete=True))
+    write_record(out, replace(read_record(out / RUN_FILE), complete=True))
 
 
 def _is_private(ledger: Ledger, run_id: str) -> bool:

@@ -29,11 +29,13 @@ class RunRecord:
         run_id: its name in the ledger and the state folder.
         config_hash: of its settings.
         complete: whether its model has been released.
+        micro_batch_size: that was found where the settings say "auto", so that a resumed run repeats it.
     """
 
     run_id: str
     config_hash: str
     complete: bool = False
+    micro_batch_size: int | None = None
 
 
 def open_run(out: Path, settings: RunSettings, *, resume: bool) -> RunRecord:
@@ -45,7 +47,7 @@ def open_run(out: Path, settings: RunSettings, *, resume: bool) -> RunRecord:
     """
     record_path = out / RUN_FILE
     if resume:
-        record = _read_record(record_path)
+        record = read_record(record_path)
         if record.config_hash != settings.digest():
             raise CheckpointError(
                 f"{out} was started with another configuration; resume with the settings in {out / 'config.toml'}, "
@@ -89,10 +91,21 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _read_record(path: Path) -> RunRecord:
+def read_record(path: Path) -> RunRecord:
+    """What a run's folder remembers.
+
+    Raises:
+        CheckpointError: it holds no run, or the file is damaged.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        record = RunRecord(str(content["run_id"]), str(content["config_hash"]), content["complete"] is True)
+        found = content.get("micro_batch_size")
+        record = RunRecord(
+            str(content["run_id"]),
+            str(content["config_hash"]),
+            content["complete"] is True,
+            None if found is None else int(found),
+        )
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} holds no run to resume; start it without --resume") from None
     except (OSError, ValueError, KeyError, TypeError) as problem:

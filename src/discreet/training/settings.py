@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -67,7 +67,8 @@ class TrainingSettings(_Section):
 
     epochs: float = Field(default=30, gt=0, allow_inf_nan=False)
     batch_size: int = Field(default=1024, ge=1)  # expected, public
-    micro_batch_size: int = Field(default=8, ge=1)  # performance only: the mechanism does not know it
+    # Pictures at once. Performance only: the mechanism does not know it. "auto": as many as fit in memory.
+    micro_batch_size: Literal["auto"] | Annotated[int, Field(ge=1)] = 8
     # Pictures a unit and step: views of one picture, or several pictures of a subject; averaged before clipping.
     augmentation_multiplicity: int = Field(default=1, ge=1, le=64)
     learning_rate: float = Field(default=4e-4, gt=0, allow_inf_nan=False)

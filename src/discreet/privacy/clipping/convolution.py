@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-# Measured on two CPU cores (benchmarks/layer_cost.py): with fewer positions, grouped kernels lose to unfolding.
+# Measured on two CPU cores: with fewer positions, grouped kernels lose to unfolding.
 FEW_POSITIONS = 100
 # The widest depthwise kernel for which PyTorch has a fast weight gradient on the CPU; wider ones are tiled by it.
 TILE = 3

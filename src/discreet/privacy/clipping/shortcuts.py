@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from discreet.privacy.clipping.convolution import as_positions, is_pointwise, weighted_weight
 
-# Measured on two CPU cores (benchmarks/layer_cost.py): what a number moved costs in multiply-adds.
+# Measured on two CPU cores: what a number moved costs in multiply-adds.
 MULTIPLY_ADDS_A_NUMBER = 12.0
 # Per-sample gradients are written once and read twice.
 PASSES = 3
