@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -21,12 +22,21 @@ KINDS = {
 BAR_PX, GAP_PX, LEFT_PX, WIDTH_PX, PANEL_PX = 18, 26, 150, 290, 460
 
 
-def panel(results: dict[str, dict[str, float]], left: int, title: str, unit: str) -> list[str]:
-    """One column of bars; `unit` is the ending of the figures' names."""
+def time_ratio(found: dict[str, float], kind: str) -> float:
+    """Median over pairs."""
+    return found[f"{kind}_over_plain"]
+
+
+def memory_ratio(found: dict[str, float], kind: str) -> float:
+    """Of the peaks."""
+    return found[f"{kind}_mib"] / found["plain_mib"]
+
+
+def panel(results: dict[str, dict[str, float]], left: int, title: str, ratio_of: Callable[..., float]) -> list[str]:
+    """One column of bars."""
     lines = [f'<text x="{left + LEFT_PX}" y="28" font-weight="600">{escape(title)}</text>']
     ratios = {
-        name: {kind: found[f"{kind}_{unit}"] / found[f"plain_{unit}"] for kind in KINDS if f"{kind}_{unit}" in found}
-        for name, found in results.items()
+        name: {kind: ratio_of(found, kind) for kind in KINDS if f"{kind}_s" in found} for name, found in results.items()
     }
     longest = max(ratio for of_one in ratios.values() for ratio in of_one.values())
     top = 46
@@ -56,8 +66,8 @@ def main() -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * PANEL_PX}" height="{height}" '
         'font-family="DejaVu Sans, Helvetica, sans-serif" font-size="13" fill="#1d2624">',
         f'<rect width="{2 * PANEL_PX}" height="{height}" fill="#faf8f4"/>',
-        *panel(results, 0, "Time of a step (plain = 1)", "s"),
-        *panel(results, PANEL_PX, "Peak memory of a step (plain = 1)", "mib"),
+        *panel(results, 0, "Time of a step (plain = 1)", time_ratio),
+        *panel(results, PANEL_PX, "Peak memory of a step (plain = 1)", memory_ratio),
     ]
     for index, (text, colour) in enumerate(KINDS.values()):
         x = 24 + index * 178
