@@ -2,6 +2,9 @@
 
     python benchmarks/step_cost.py [--models m2fp-lite m2fp-r50] [--sizes 256 512] [--batches 2 8] [--rounds 5]
 
+Also: noise and sampling as a share of a step of 256 expected pictures (all parameters; for the rest, a plain step's
+time), and the memory of a batch of eight micro-batches ("logical") beside that of one ("flat").
+
 Times are paired: plain, private, plain, private, … in one process, and the ratio is taken pair by
 pair. Peak memory is the high-water mark of a process of its own for each kind, less that of a
 process that only builds the model.
@@ -17,14 +20,18 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from discreet.m2fp import M2FP, build, criterion, make_targets
-from discreet.privacy import Clipper
+from discreet.privacy import Clipper, PrivacyPlan
+from discreet.privacy.keys import RunKey
 from discreet.training.batches import probe_picture
+from discreet.training.gradients import PrivateGradients
 
 NUM_PARTS = 20
+EXPECTED_BATCH = 256
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -54,7 +61,28 @@ def private_step(model: M2FP, losses: Callable[[], torch.Tensor], style: str) ->
         clipper.take()
 
 
-def seconds(step: Callable[[], None]) -> float:
+def logical_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
+    """A batch of eight micro-batches before anything is released."""
+    with Clipper(model, 1.0) as clipper:
+        for _ in range(8):
+            clipper.accumulate(losses())
+        clipper.take()
+
+
+def release_share(model: M2FP, plain_s_a_picture: float) -> dict[str, float]:
+    """Seconds of noise and of sampling, and their share of a plain step of the expected batch."""
+    plan = PrivacyPlan.for_noise(
+        noise_multiplier=1.0, num_samples=20_000, expected_batch_size=EXPECTED_BATCH, num_steps=100, delta=1e-6
+    )
+    gradients = PrivateGradients(model, plan, RunKey.for_tests(0))
+    sampling_s = statistics.median(seconds(lambda: gradients.units(0)) for _ in range(3))
+    noise_s = statistics.median(seconds(lambda: gradients.finish(0)) for _ in range(3))
+    gradients.close()
+    share = (sampling_s + noise_s) / (sampling_s + noise_s + EXPECTED_BATCH * plain_s_a_picture)
+    return {"sampling_s": sampling_s, "noise_s": noise_s, "release_share_of_256": share}
+
+
+def seconds(step: Callable[[], object]) -> float:
     """Wall time of one call."""
     started = time.perf_counter()
     step()
@@ -73,12 +101,12 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
     for step in steps.values():
         step()
     rows = [{kind: seconds(step) for kind, step in steps.items()} for _ in range(rounds)]
-    found: dict[str, object] = {"plain_s": statistics.median(row["plain"] for row in rows)}
+    found: dict[str, Any] = {"plain_s": statistics.median(row["plain"] for row in rows)}
     for kind in ("flat", "per_layer"):
         ratios = [row[kind] / row["plain"] for row in rows]
         found[f"{kind}_time_ratio"] = statistics.median(ratios)
         found[f"{kind}_time_ratio_range"] = [min(ratios), max(ratios)]
-    return found
+    return found | release_share(model, found["plain_s"] / batch_size)
 
 
 def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiprocessing.SimpleQueue[float]) -> None:
@@ -89,6 +117,8 @@ def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiproc
     for _ in range(2):
         if kind == "plain":
             plain_step(model, losses)
+        elif kind == "logical":
+            logical_step(model, losses)
         elif kind != "built":
             private_step(model, losses, kind)
     # Not getrusage: its high-water mark is handed on from the parent process.
@@ -112,7 +142,9 @@ def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]
     """MiB of a plain step, and of each kind as a multiple of that."""
     base = peak_mib("built", name, size_px, batch_size)
     plain = peak_mib("plain", name, size_px, batch_size) - base
-    ratios = {kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in ("flat", "per_layer")}
+    ratios = {
+        kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in ("flat", "logical", "per_layer")
+    }
     return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
 
 
