@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--micro-batch", metavar="N|auto", help="pictures at once; auto: as many as fit in memory. Changes no result"
     )
     parser.add_argument(
+        "--trials", type=int, metavar="K", help="K runs at several learning rates under one ε; data.evaluate chooses"
+    )
+    parser.add_argument(
         "--private",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -49,6 +52,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         overrides.append(f'model.init="{arguments.init}"')
     if arguments.micro_batch is not None:
         overrides.append(f"training.micro_batch_size={arguments.micro_batch}")
+    if arguments.trials is not None:
+        overrides.append(f"training.trials={arguments.trials}")
     settings = read_settings(arguments.settings, overrides, arguments.private)
     init = settings.model.init
     with interruptible(output) as should_stop:

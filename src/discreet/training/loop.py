@@ -55,6 +55,8 @@ def run_steps(
     num_steps: int,
     folder: Path,
     hooks: LoopHooks,
+    *,
+    first_step: int = 0,
 ) -> int:
     """Train from the last checkpoint, or from the start, up to `num_steps`.
 
@@ -68,6 +70,7 @@ def run_steps(
         num_steps: the whole run's, of the plan; never exceeded. *Public*
         folder: where checkpoints lie, in the state folder.
         hooks: ledger, progress, interruption.
+        first_step: where this training begins in a plan of several: sampling and noise go by steps of the plan.
 
     Returns:
         number of finished steps; less than `num_steps` only when asked to stop.
@@ -89,9 +92,9 @@ def run_steps(
     model.train()
     while done < num_steps:
         last = done + 1 == num_steps
-        accumulate_step(model, loader, gradients, done, micro_batch_size, last=last)
+        accumulate_step(model, loader, gradients, first_step + done, micro_batch_size, last=last)
         hooks.before_release(done + 1)
-        optimization.step(gradients.finish(done), done)
+        optimization.step(gradients.finish(first_step + done), done)
         done += 1
         stopping = done < num_steps and hooks.should_stop()
         if stopping or done == num_steps or done % settings.training.checkpoint_every == 0:

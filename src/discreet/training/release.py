@@ -18,6 +18,7 @@ from discreet.privacy.ledger import Ledger
 from discreet.privacy.plan import PrivacyPlan
 from discreet.privacy.statement import PublicWeights, RunFacts, build_statement
 from discreet.training.evaluation import evaluate
+from discreet.training.metrics import Metrics
 from discreet.training.private_data import picture_bytes
 from discreet.training.run_folder import write_text
 from discreet.training.settings import RunSettings
@@ -41,6 +42,8 @@ def release_statement(
     touches = list(facts.data_touches)
     if settings.data.evaluate is not None:
         touches.append(f"metrics on {settings.data.evaluate}, computed and shown without noise")
+    if settings.training.trials > 1:
+        touches.append(f"the best of {settings.training.trials} trials, chosen by those metrics; ε covers all trials")
     weights = [] if init is None else [_public_weights(settings.model.init or "", init)]
     facts = replace(facts, data_touches=touches, public_weights=weights)
     write_text(out / STATEMENT_FILE, build_statement(plan, facts).to_json())
@@ -52,12 +55,23 @@ def release_metrics(
     """Evaluate where the settings ask for it; the ledger notes first that these pictures are read without noise."""
     if settings.data.evaluate is None:
         return
-    source = open_spec(settings.data.evaluate)
+    note_evaluation(settings.data.evaluate, ledger, run_id)
+    metrics = evaluated(model, labels, settings, settings.data.evaluate, bar)
+    write_text(out / METRICS_FILE, json.dumps(metrics.to_json(), indent=1, ensure_ascii=False) + "\n")
+
+
+def note_evaluation(spec: str, ledger: Ledger, run_id: str) -> None:
+    """Write down that these pictures are read without noise."""
+    source = open_spec(spec)
     ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec, run_id=run_id)
+
+
+def evaluated(model: M2FP, labels: LabelSet, settings: RunSettings, spec: str, bar: Bar) -> Metrics:
+    """How good a model is on some pictures; the ledger must know already."""
+    source = open_spec(spec)
     parser = Parser(TorchBackend(model), labels=labels, human=model.human, image_size=settings.training.canvas)
     with bar("evaluate", len(source)) as advance:
-        metrics = evaluate(parser, source, advance=advance)
-    write_text(out / METRICS_FILE, json.dumps(metrics.to_json(), indent=1, ensure_ascii=False) + "\n")
+        return evaluate(parser, source, advance=advance)
 
 
 def _public_weights(name: str, folder: Path) -> PublicWeights:

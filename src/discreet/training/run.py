@@ -32,7 +32,13 @@ from discreet.training.gradients import PlainGradients, PrivateGradients, StepGr
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.micro_batch import measured_micro_batch
 from discreet.training.private_data import picture_bytes
-from discreet.training.release import release_metrics, release_model, release_statement
+from discreet.training.release import (
+    evaluated,
+    note_evaluation,
+    release_metrics,
+    release_model,
+    release_statement,
+)
 from discreet.training.run_folder import (
     RUN_FILE,
     RunRecord,
@@ -44,6 +50,7 @@ from discreet.training.run_folder import (
 )
 from discreet.training.settings import RunSettings
 from discreet.training.starts import starting_model
+from discreet.training.trials import Contest, check_choosable, learning_rates, with_learning_rate
 
 PROBE_SIZE_PX = 64
 LEDGER_FILE = "ledger.sqlite"
@@ -103,8 +110,14 @@ class _Prepared:
     source: SampleSource
     units: Units
     plan: PrivacyPlan | None
-    num_steps: int
+    num_steps: int  # of one trial
+    trials: int
     model: M2FP
+
+    @property
+    def total_steps(self) -> int:
+        """Of all trials together: what the plan and the ledger count."""
+        return self.num_steps * self.trials
 
 
 def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: bool = False) -> Outcome:
@@ -132,22 +145,23 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
             contents = picture_bytes(run.source, advance=advance)
             fingerprints = ledger.fingerprint(chain(contents, _subject_names(settings, run.source)))
         if not resume:
+            check_choosable(settings, ledger, fingerprints)
             ledger.check_allowed(fingerprints, run.plan)
         record = open_run(out, settings, resume=resume)
-        done = run.num_steps
+        done = run.total_steps
         if not record.complete:
             key = _enter(ledger, record, fingerprints, run, around)
-            done, sensitivity = _take_steps(settings, out, around, run, record, ledger, key)
-            if done == run.num_steps:
+            done, sensitivity = _run_trials(settings, out, around, run, record, ledger, key)
+            if done == run.total_steps:
                 _release(settings, out, around, run, record, ledger, sensitivity)
-        if done == run.num_steps:
+        if done == run.total_steps:
             _forget(around.state, record.run_id)
         private = run.plan if _is_private(ledger, record.run_id) else None
     return Outcome(
         private.epsilon if private else None,
         private.delta if private else None,
         done,
-        run.num_steps,
+        run.total_steps,
         round(time.monotonic() - started, 2),
     )
 
@@ -171,7 +185,7 @@ def make_plan(settings: RunSettings, num_units: int) -> PrivacyPlan | None:
     sizes = {
         "num_samples": num_units,
         "expected_batch_size": training.batch_size,
-        "epochs": training.epochs,
+        "num_steps": training.trials * num_steps_for(training.epochs, num_units, training.batch_size),
         "delta": default_delta(num_units) if privacy.delta is None else privacy.delta,
         "max_grad_norm": privacy.max_grad_norm,
         "unit": privacy.unit,
@@ -206,14 +220,14 @@ def _prepare(settings: RunSettings, around: Surroundings) -> _Prepared:
     units = units_of(source, settings.privacy.unit if settings.privacy else "image")
     plan = make_plan(settings, len(units))
     training = settings.training
-    num_steps = plan.num_steps if plan else num_steps_for(training.epochs, len(units), training.batch_size)
+    num_steps = num_steps_for(training.epochs, len(units), training.batch_size)
     model = starting_model(settings, source.label_set, around.init)
     if plan is not None:
         require_agreement(plan)
         with around.progress("try the network on made-up pictures", 1) as advance:
             try_isolation(model, plan, len(source.label_set))
             advance()
-    return _Prepared(source, units, plan, num_steps, model)
+    return _Prepared(source, units, plan, num_steps, training.trials, model)
 
 
 def _enter(
@@ -231,7 +245,7 @@ def _enter(
     return key
 
 
-def _take_steps(
+def _run_trials(
     settings: RunSettings,
     out: Path,
     around: Surroundings,
@@ -240,8 +254,43 @@ def _take_steps(
     ledger: Ledger,
     key: RunKey | None,
 ) -> tuple[int, float]:
-    """Run the loop; returns how many steps are done, and the sensitivity that the noise covered."""
-    folder = private_folder(around.state, record.run_id)
+    """Train once, or once at each learning rate; the model is then the best. Returns what `_take_steps` does."""
+    if run.trials == 1:
+        return _take_steps(settings, out, around, run, record, ledger, key)
+    assert settings.data.evaluate is not None, "trials were found choosable"
+    start = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    note_evaluation(settings.data.evaluate, ledger, record.run_id)
+    contest, sensitivity = Contest(), 0.0
+    for trial, learning_rate in enumerate(learning_rates(settings)):
+        run.model.load_state_dict(start)
+        of_trial = with_learning_rate(settings, learning_rate)
+        done, sensitivity = _take_steps(of_trial, out, around, run, record, ledger, key, trial=trial)
+        if done < (trial + 1) * run.num_steps:
+            return done, sensitivity
+        metrics = evaluated(run.model, run.source.label_set, settings, settings.data.evaluate, around.progress)
+        contest.enter(learning_rate, metrics.miou or 0.0, run.model.state_dict())
+    run.model.load_state_dict(contest.winner)
+    contest.write(out)
+    return run.total_steps, sensitivity
+
+
+def _take_steps(
+    settings: RunSettings,
+    out: Path,
+    around: Surroundings,
+    run: _Prepared,
+    record: RunRecord,
+    ledger: Ledger,
+    key: RunKey | None,
+    *,
+    trial: int = 0,
+) -> tuple[int, float]:
+    """Run the loop; returns how many steps of the plan are done, and the sensitivity that the noise covered."""
+    folder, of_all = private_folder(around.state, record.run_id), ""
+    if run.trials > 1:
+        folder, of_all = folder / f"trial-{trial}", f" (trial {trial + 1} of {run.trials})"
+        folder.mkdir(exist_ok=True, mode=0o700)
+    first = trial * run.num_steps
     training = settings.training
     augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas, enlarge=settings.model.human)
     views = training.augmentation_multiplicity
@@ -254,14 +303,14 @@ def _take_steps(
     shown_epsilon = _epsilon_by_step(run.plan)
     try:
         settings = _with_micro_batch(settings, out, around, run, record, gradients)
-        with around.progress("train", run.num_steps) as advance:
+        with around.progress(f"train{of_all}", run.num_steps) as advance:
             hooks = LoopHooks(
-                before_release=lambda step: None if run.plan is None else ledger.advance(record.run_id, step),
-                after_step=lambda step, n: advance(n, **shown_epsilon(step)),
+                before_release=lambda step: None if run.plan is None else ledger.advance(record.run_id, first + step),
+                after_step=lambda step, n: advance(n, **shown_epsilon(first + step)),
                 should_stop=around.should_stop,
             )
-            done = run_steps(run.model, loader, gradients, settings, run.num_steps, folder, hooks)
-            return done, gradients.sensitivity
+            done = run_steps(run.model, loader, gradients, settings, run.num_steps, folder, hooks, first_step=first)
+            return first + done, gradients.sensitivity
     finally:
         loader.close()
         gradients.close()
@@ -302,7 +351,7 @@ def _release(
     release_model(out, run.model, labels, settings, private=private)
     release_metrics(out, run.model, labels, settings, ledger, record.run_id, around.progress)
     facts = RunFacts(
-        steps_executed=ledger.steps_executed(record.run_id) if run.plan else run.num_steps,
+        steps_executed=ledger.steps_executed(record.run_id) if run.plan else run.total_steps,
         sensitivity=sensitivity,
         test_key=run.plan is not None and not private,
         config_hash=record.config_hash,
