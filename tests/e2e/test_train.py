@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from discreet.cli.main import main
 from tests.e2e.conftest import Discreet, environment, write_pictures
@@ -96,6 +98,19 @@ def test_subjects_are_the_unit_when_asked_for(
     assert statement["guarantee"]["unit"] == "subject"
     assert statement["mechanism"]["num_samples"] == 6
     assert statement["mechanism"]["sample_rate"] == 0.5
+
+
+def test_adapters_are_merged_into_what_is_released(
+    run_toml: Path, tmp_path: Path, start: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--set", "model.trainable=low-rank", "--set", "training.epochs=1", "--json"]
+    assert run_verb("train", run_toml, "--out", tmp_path / "run", *words) == 0
+    assert json.loads(capsys.readouterr().out)["epsilon"] > 0
+    before, after = (load_file(folder / "model.safetensors") for folder in (start, tmp_path / "run"))
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not torch.equal(before[name].float(), after[name].float())]
+    assert changed, "something was learnt"
+    assert all(name.endswith("weight") or "class_embed" in name for name in changed)
 
 
 def test_the_single_person_form_of_lip_trains_and_parses(

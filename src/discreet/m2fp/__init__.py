@@ -7,6 +7,7 @@ picture alone, and keeps every parameter where a per-sample clipper sees it.
 from discreet.m2fp.criterion import CriterionSettings, criterion
 from discreet.m2fp.decisions import Decisions
 from discreet.m2fp.imagenet import load_imagenet_lite0
+from discreet.m2fp.low_rank import merge_adapters
 from discreet.m2fp.model import M2FP, build, set_trainable
 from discreet.m2fp.output import M2FPOutput
 from discreet.m2fp.presets import PIXEL_MEAN, PIXEL_STD
@@ -30,6 +31,7 @@ __all__ = [
     "load_model",
     "load_released",
     "make_targets",
+    "merge_adapters",
     "save_model",
     "set_trainable",
 ]

@@ -17,14 +17,16 @@ from discreet.errors import ConfigurationError
 from discreet.m2fp.backbones import STRIDES, EfficientNetLite0, ResNet
 from discreet.m2fp.criterion import CriterionSettings
 from discreet.m2fp.decisions import Decisions
+from discreet.m2fp.low_rank import add_adapters
 from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
 from discreet.m2fp.pixel_decoder import DeformablePixelDecoder, LitePixelDecoder, PixelFeatures
 from discreet.m2fp.presets import Architecture, criterion_settings, preset
 from discreet.m2fp.query_decoder import QueryDecoder
 
-Trainable = Literal["all", "decoder", "norms-and-biases"]
+Trainable = Literal["all", "decoder", "low-rank", "norms-and-biases"]
 
 _NUM_POINTS = 4
+_CLASS_HEAD = "query_decoder.class_embed"
 _NORMS = (nn.GroupNorm, nn.LayerNorm, nn.BatchNorm2d)
 
 
@@ -158,15 +160,23 @@ def build(name: str, num_classes: int, *, human: bool = True, seed: int | None =
 
 
 def set_trainable(model: M2FP, what: Trainable | str) -> None:
-    """Choose what trains: everything, the two decoders, or norms, biases and the class head.
+    """Choose what trains: everything, the two decoders, adapters and the class head, or norms, biases and class head.
+
+    "low-rank" adds the adapters, in place; `merge_adapters` takes them away again.
 
     Raises:
         ConfigurationError: unknown choice.
     """
     if what not in get_args(Trainable):
         raise ConfigurationError(f"trainable {what!r} is unknown; use one of {', '.join(get_args(Trainable))}")
+    if what == "low-rank":
+        add_adapters(model, keep=_CLASS_HEAD)
     for name, layer in model.named_modules():
         for key, parameter in layer.named_parameters(recurse=False):
-            decoder = not name.startswith("backbone")
-            tiny = isinstance(layer, _NORMS) or key == "bias" or name == "query_decoder.class_embed"
-            parameter.requires_grad_({"all": True, "decoder": decoder, "norms-and-biases": tiny}[what])
+            chosen = {
+                "all": True,
+                "decoder": not name.startswith("backbone"),
+                "low-rank": name.endswith((".down", ".up")) or name == _CLASS_HEAD,
+                "norms-and-biases": isinstance(layer, _NORMS) or key == "bias" or name == _CLASS_HEAD,
+            }
+            parameter.requires_grad_(chosen[what])

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.data.transforms import AugmentSettings
-from discreet.m2fp import M2FP, criterion, make_targets
+from discreet.m2fp import M2FP, criterion, make_targets, merge_adapters
 from discreet.privacy.cross_check import require_agreement
 from discreet.privacy.isolation import check_isolation
 from discreet.privacy.keys import KEY_FILE, RunKey
@@ -345,6 +345,7 @@ def _release(
     sensitivity: float,
 ) -> None:
     """Close the ledger's entry, then let out weights, metrics and statement."""
+    merge_adapters(run.model)
     labels = run.source.label_set
     private = _is_private(ledger, record.run_id)
     head = ledger.finish(record.run_id)

@@ -37,7 +37,7 @@ class ModelSettings(_Section):
     name: Literal["m2fp-lite", "m2fp-r50", "m2fp-r101"] = "m2fp-lite"
     form: Literal["multi-person", "single-person"] = "multi-person"
     init: str | None = "m2fp-lite"
-    trainable: Literal["all", "decoder", "norms-and-biases"] = "all"
+    trainable: Literal["all", "decoder", "low-rank", "norms-and-biases"] = "all"
 
     @property
     def human(self) -> bool:
