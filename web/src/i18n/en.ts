@@ -194,6 +194,8 @@ export const en = {
   "model.title": "The network",
   "model.runs": "{name}, fingerprint {digest}",
   "model.trained": "Learned from: {data}",
+  "model.fromNothing": "generated people only; no photograph of anybody",
+  "model.fromImagenet": "ImageNet photographs, without privacy, for its backbone; then generated people only",
   "model.api": "For programs",
   "model.source": "Apache-2.0",
 } as const;

@@ -196,6 +196,8 @@ export const zh: Readonly<Record<Key, string>> = {
   "model.title": "所用网络",
   "model.runs": "{name}，指纹 {digest}",
   "model.trained": "训练数据：{data}",
+  "model.fromNothing": "仅合成人物，没有任何真人照片",
+  "model.fromImagenet": "骨干网络：ImageNet 照片（无隐私保护）；之后仅合成人物",
   "model.api": "供程序调用",
   "model.source": "Apache-2.0",
 };

@@ -2,6 +2,7 @@
 
 import type { App } from "../app.ts";
 import { h, icon } from "../dom.ts";
+import type { Key } from "../i18n/en.ts";
 import { number, t } from "../i18n/language.ts";
 import type { Model, Policy } from "../service/policy.ts";
 
@@ -27,12 +28,19 @@ export function factsNote(app: App): HTMLElement {
   ));
 }
 
+/** What shipped networks say of their pictures; what others say is shown as they say it. */
+const ORIGINS: Readonly<Record<string, Key>> = {
+  "generated people only: no photograph of anybody": "model.fromNothing",
+  "backbone: ImageNet photographs, without privacy; then generated people only": "model.fromImagenet",
+};
+
 /** Which network, and what it learned from. */
 export function modelNote({ name, digest, about }: Model): HTMLElement {
   const { data } = about;
+  const known = data === undefined ? undefined : ORIGINS[data];
   return h("div", { class: "model" },
     h("p", {}, h("strong", {}, t("model.title")), " ", t("model.runs", { name, digest: digest.slice(0, 12) })),
-    data ? h("p", { lang: "en" }, t("model.trained", { data })) : null,
+    data ? h("p", known ? {} : { lang: "en" }, t("model.trained", { data: known ? t(known) : data })) : null,
     h("p", {}, h("a", { href: "/openapi.json" }, t("model.api")), " · ", t("model.source")),
   );
 }
