@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from discreet.data.samples import Problem, Sample
 from discreet.errors import ConfigurationError, DataError
 from discreet.labels import IGNORED, LabelMap, LabelSet, map_between
 
+# What becomes of pictures that several subjects share.
+SharedPictures = Literal["refuse", "drop", "assign"]
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 # Where data sets published for multi-person parsing keep their splits.
 SPLIT_FOLDERS = {"train": "Training", "val": "Validation"}
@@ -28,13 +30,25 @@ SPLIT_FOLDERS = {"train": "Training", "val": "Validation"}
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """Where the files of one picture are; `persons` is None where nobody told persons apart."""
+    """Where the files of one picture are, and who is on it.
+
+    Args:
+        name: of the picture.
+        image, parts: its files.
+        persons: None where nobody told persons apart.
+        subjects: everybody it is known to show, the one it is most about first.
+    """
 
     name: str
     image: Path
     parts: Path
     persons: Path | None = None
-    subject: str | None = None
+    subjects: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str | None:
+        """Who owns the picture; nobody where several might."""
+        return self.subjects[0] if len(self.subjects) == 1 else None
 
 
 class FileSource:
@@ -93,6 +107,28 @@ class FileSource:
         """
         other = copy(self)
         other.subjects = subjects_by_name(self.spec, self.names, pattern)
+        return other
+
+    def with_shared(self, what: SharedPictures) -> Self:
+        """The same data set without pictures that several subjects share, or with those given to the first of them.
+
+        Only without them is everybody protected as a subject: who does not own a picture is on it all the same.
+
+        Raises:
+            DataError: no picture is left.
+        """
+        if what == "refuse":
+            return self
+        other = copy(self)
+        kept = [index for index, entry in enumerate(self.files) if what == "assign" or len(entry.subjects) < 2]
+        if not kept:
+            raise DataError(f"{self.spec}: every picture shows several subjects; nothing is left without them")
+        other.files = tuple(self.files[index] for index in kept)
+        other.names = tuple(self.names[index] for index in kept)
+        other.subjects = tuple(
+            self.files[index].subjects[0] if len(self.files[index].subjects) > 1 else self.subjects[index]
+            for index in kept
+        )
         return other
 
     def __len__(self) -> int:

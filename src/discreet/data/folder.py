@@ -29,7 +29,7 @@ def open_folder(folder: Path, spec: str) -> FileSource:
     images, shared_names = pictures_in(need_folder(folder / "images", spec, _LAYOUT))
     need_folder(folder / "parts", spec, _LAYOUT)
     labels = read_labels(folder / "labels.json")
-    owners, subject_problems = read_subjects(folder / "subjects.csv")
+    subjects, subject_problems = read_subjects(folder / "subjects.csv")
     persons = folder / "persons" if (folder / "persons").is_dir() else None
     files = [
         PictureFiles(
@@ -37,35 +37,34 @@ def open_folder(folder: Path, spec: str) -> FileSource:
             image,
             folder / "parts" / f"{name}.png",
             persons / f"{name}.png" if persons else None,
-            owners.get(name),
+            subjects.get(name, ()),
         )
         for name, image in images.items()
     ]
-    problems = [*shared_names, *subject_problems, *_left_over(folder, set(images), owners)]
+    problems = [*shared_names, *subject_problems, *_left_over(folder, set(images), set(subjects))]
     return FileSource(spec, labels, files, problems=problems)
 
 
-def read_subjects(path: Path) -> tuple[dict[str, str], list[Problem]]:
-    """Who owns which picture, and lines that cannot be believed; empty where there is no file.
+def read_subjects(path: Path) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
+    """Who is on which picture, in the file's order, and lines that cannot be believed; empty where there is no file.
 
-    A picture that two subjects claim has no owner: counting it for one of them would break the
-    other's guarantee.
+    A picture with several subjects has no owner: counting it for one of them would break the others' guarantee.
 
     Raises:
         DataError: the file is no CSV with the columns name and subject.
     """
     if not path.exists():
         return {}, []
-    owners: dict[str, str] = {}
+    subjects: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
-    disputed: set[str] = set()
     for line, (name, subject) in enumerate(_rows(path), start=2):
         if not name or not subject:
             problems.append(Problem(str(path), f"line {line} lacks the name or the subject; give both"))
-        elif owners.setdefault(name, subject) != subject:
-            problems.append(Problem(str(path), f"line {line}: {name} has another subject further up; keep one"))
-            disputed.add(name)
-    return {name: subject for name, subject in owners.items() if name not in disputed}, problems
+        elif subject not in subjects.setdefault(name, (subject,)):
+            what = f"line {line}: {name} has another subject further up; keep one, or set data.shared_pictures"
+            problems.append(Problem(str(path), what))
+            subjects[name] += (subject,)
+    return subjects, problems
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
@@ -81,7 +80,7 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
         raise DataError(f"{path} cannot be read ({problem}); save it as CSV in UTF-8") from None
 
 
-def _left_over(folder: Path, names: set[str], owners: dict[str, str]) -> Iterator[Problem]:
+def _left_over(folder: Path, names: set[str], named: set[str]) -> Iterator[Problem]:
     """Labels of pictures that are not there, and pictures that subjects.csv leaves out."""
     for kind in ("parts", "persons"):
         if (folder / kind).is_dir():
@@ -90,7 +89,7 @@ def _left_over(folder: Path, names: set[str], owners: dict[str, str]) -> Iterato
                     yield Problem(str(path), "belongs to no picture in images/; remove it, or add the picture")
     subjects = folder / "subjects.csv"
     if subjects.exists():
-        for name in sorted(names - set(owners)):
+        for name in sorted(names - named):
             yield Problem(str(subjects), f"lacks picture {name}; add a line {name},SUBJECT")
-        for name in sorted(set(owners) - names):
+        for name in sorted(named - names):
             yield Problem(str(subjects), f"names {name}, which is not in images/; remove the line, or add the picture")

@@ -68,7 +68,7 @@ def _entry(folder: Path, row: dict[str, Any], where: str) -> PictureFiles:
     elif people is not None:
         raise DataError(f"{where}: person_ids must name a map of person ids, or list who is on the picture; correct it")
     name = str(Path(image).with_suffix(""))
-    return PictureFiles(name, folder / image, folder / mask, persons, None if subject is None else str(subject))
+    return PictureFiles(name, folder / image, folder / mask, persons, () if subject is None else (str(subject),))
 
 
 def _inside(value: object, key: str, where: str) -> str:

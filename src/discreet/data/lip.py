@@ -35,7 +35,7 @@ def open_lip(root: Path, split: str | None, spec: str) -> FileSource:
     folder = root / SPLIT_FOLDERS[split]
     pictures, parts, problems = _all_in(folder, spec) if folder.is_dir() else _listed_in(root, split, spec)
     files = [
-        PictureFiles(name, picture, parts / f"{name}.png", subject=name.partition("_")[0])
+        PictureFiles(name, picture, parts / f"{name}.png", subjects=(name.partition("_")[0],))
         for name, picture in pictures.items()
     ]
     return FileSource(spec, LIP, files, problems=problems)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from discreet.data.atr import open_atr
 from discreet.data.cihp import open_cihp
-from discreet.data.files import FileSource, need_folder
+from discreet.data.files import FileSource, SharedPictures, need_folder
 from discreet.data.folder import open_folder
 from discreet.data.hf import open_hf
 from discreet.data.lip import open_lip
@@ -56,7 +56,9 @@ _READERS: dict[str, Callable[[_Parsed], FileSource]] = {
 KINDS = tuple(_READERS)
 
 
-def open_spec(spec: str, *, subject_pattern: str | None = None) -> FileSource:
+def open_spec(
+    spec: str, *, subject_pattern: str | None = None, shared_pictures: SharedPictures = "refuse"
+) -> FileSource:
     """The data set that a SPEC names.
 
     Args:
@@ -64,6 +66,8 @@ def open_spec(spec: str, *, subject_pattern: str | None = None) -> FileSource:
             `discreet people` writes it. It may end with options: ?labels=cihp shows the data set in another
             label set; ?order=m2fp or ?order=schp is needed for pascal.
         subject_pattern: takes subjects from the names of pictures: a regular expression with one group.
+        shared_pictures: what becomes of those with several subjects: "refuse" them where subjects are asked for,
+            "drop" them, or "assign" them to the subject named first.
 
     Raises:
         ConfigurationError: the SPEC has another form, or its kind is unknown.
@@ -73,6 +77,7 @@ def open_spec(spec: str, *, subject_pattern: str | None = None) -> FileSource:
     source = _READERS[parsed.kind](parsed)
     if parsed.labels is not None:
         source = source.in_labels(label_set(parsed.labels))
+    source = source.with_shared(shared_pictures)
     return source if subject_pattern is None else source.with_subjects(subject_pattern)
 
 

@@ -216,7 +216,8 @@ def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int) -> None:
 
 def _prepare(settings: RunSettings, around: Surroundings) -> _Prepared:
     """Open the data, make the plan, build the network and try it."""
-    source = open_spec(settings.data.train, subject_pattern=settings.data.subject_pattern)
+    data = settings.data
+    source = open_spec(data.train, subject_pattern=data.subject_pattern, shared_pictures=data.shared_pictures)
     units = units_of(source, settings.privacy.unit if settings.privacy else "image")
     plan = make_plan(settings, len(units))
     training = settings.training

@@ -28,6 +28,7 @@ class DataSettings(_Section):
 
     train: str
     evaluate: str | None = None
+    shared_pictures: Literal["refuse", "drop", "assign"] = "refuse"  # those of several subjects, where these are units
     subject_pattern: str | None = None  # takes subjects from names of pictures, e.g. "(\\d+)_"
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from discreet.data import check_source, data_stats, open_spec, require_subjects
+from discreet.data.files import FileSource
 from discreet.errors import ConfigurationError, DataError
 
 
@@ -90,6 +91,30 @@ def test_a_picture_that_two_subjects_claim_has_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="picture a has no subject"):
         require_subjects(open_spec(f"folder:{tmp_path}"))
     assert any("another subject" in what for _, what in whats(tmp_path))
+
+
+def shared(folder: Path, what: str) -> FileSource:
+    return open_spec(f"folder:{folder}", shared_pictures=what)  # type: ignore[arg-type]
+
+
+def test_pictures_that_several_share_are_refused_dropped_or_given_to_the_first(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "subjects.csv").write_text("name,subject\na,anna\nb,bo\na,bo\n")
+    with pytest.raises(DataError, match="picture a has no subject"):
+        require_subjects(shared(tmp_path, "refuse"))
+    dropped = shared(tmp_path, "drop")
+    assert (list(dropped.names), list(require_subjects(dropped)), len(dropped)) == (["b"], ["bo"], 1)
+    assert dropped[0].name == "b"
+    assigned = shared(tmp_path, "assign")
+    assert list(require_subjects(assigned)) == ["anna", "bo"]
+    assert sum("data.shared_pictures" in what for _, what in whats(tmp_path)) == 1, "each is counted by data check"
+
+
+def test_a_set_of_nothing_but_shared_pictures_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "subjects.csv").write_text("name,subject\na,anna\nb,bo\na,bo\nb,anna\n")
+    with pytest.raises(DataError, match="every picture shows several subjects"):
+        shared(tmp_path, "drop")
 
 
 @pytest.mark.parametrize("content", [b"picture,owner\na,anna\n", b"name,subject\n\xff\xfe,anna\n", b""])
