@@ -28,6 +28,7 @@ mount --bind / /mnt
 mount -t tmpfs -o size=16m,noexec,nosuid tmpfs /tmp
 mkdir -p "$STATE"
 mount --rbind "/mnt$STATE" "$STATE"
+case "$ROOT" in /tmp/*) mkdir -p "$ROOT"; mount --bind "/mnt$ROOT" "$ROOT"; mount -o remount,ro,bind "$ROOT";; esac
 mount -o remount,ro,bind /
 ulimit -c 0
 echo probe > /written 2>/dev/null && exit 9
@@ -42,7 +43,9 @@ def test_it_serves_with_a_read_only_root(tmp_path: Path, picture: bytes) -> None
         port = free.getsockname()[1]
     state = tmp_path / "state"
     state.mkdir()
-    environment = {"STATE": str(state), "PORT": str(port), "PYTHON": sys.executable, "DISCREET_STATE": str(state)}
+    environment = {
+        "STATE": str(state), "PORT": str(port), "PYTHON": sys.executable, "ROOT": str(ROOT), "DISCREET_STATE": str(state),
+    }  # fmt: skip
     process = subprocess.Popen(
         ["unshare", "--mount", "--kill-child", "sh", "-c", SCRIPT],
         env=os.environ | environment, stderr=subprocess.PIPE, text=True, cwd="/",
