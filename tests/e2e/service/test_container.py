@@ -44,7 +44,8 @@ def test_it_serves_with_a_read_only_root(tmp_path: Path, picture: bytes) -> None
     state = tmp_path / "state"
     state.mkdir()
     environment = {
-        "STATE": str(state), "PORT": str(port), "PYTHON": sys.executable, "ROOT": str(ROOT), "DISCREET_STATE": str(state),
+        "STATE": str(state), "PORT": str(port), "PYTHON": sys.executable, "ROOT": str(ROOT),
+        "DISCREET_STATE": str(state),
     }  # fmt: skip
     process = subprocess.Popen(
         ["unshare", "--mount", "--kill-child", "sh", "-c", SCRIPT],
