@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 HELP = "Say what this machine has, and what is missing for which verb."
 
+# By extra: what it is for, and what it brings.
 _NEEDS = {
-    "train": ("torch", "scipy", "safetensors", "dp_accounting", "gdpnum", "cryptography"),
+    "train": ("train and account", ("torch", "scipy", "safetensors", "dp_accounting", "gdpnum", "cryptography")),
+    "serve": ("serve", ("onnxruntime", "fastapi", "uvicorn", "python_multipart", "jwt", "limits", "prometheus_client")),
 }
+_RUNTIMES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 _WITHOUT_EMBREE = "embreex is missing: people are rendered at a third of the speed; pip install 'discreet[people]'"
 
 
@@ -41,16 +44,15 @@ def _findings() -> dict[str, Any]:
     """The JSON keys of the verb."""
     from discreet.loading import shipped_models
 
-    warnings = [
-        f"{module} is missing: pip install 'discreet[{extra}]' for the verbs that need it"
-        for extra, modules in _NEEDS.items()
-        for module in modules
-        if importlib.util.find_spec(module) is None
-    ]
-    if importlib.util.find_spec("embreex") is None:
+    warnings = []
+    for extra, (purpose, modules) in _NEEDS.items():
+        missing = [module for module in modules if not _is_there(module)]
+        if missing:
+            warnings.append(f"to {purpose}, {', '.join(missing)} is missing: pip install 'discreet[{extra}]'")
+    if not _is_there("embreex"):
         warnings.append(_WITHOUT_EMBREE)
     torch_version, device = None, "cpu"
-    if importlib.util.find_spec("torch") is not None:
+    if _is_there("torch"):
         import torch
 
         torch_version = torch.__version__
@@ -64,11 +66,16 @@ def _findings() -> dict[str, Any]:
         "torch": torch_version,
         "device": device,
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "runtimes": ["torch"] if torch_version else [],
+        "runtimes": [name for name, module in _RUNTIMES.items() if _is_there(module)],
         "weights": weights,
         "packages": {name: _version(name) for name in ("numpy", "dp-accounting", "opacus", "embreex")},
         "warnings": warnings,
     }
+
+
+def _is_there(module: str) -> bool:
+    """Whether a module could be imported; it is not."""
+    return importlib.util.find_spec(module) is not None
 
 
 def _version(distribution: str) -> str | None:

@@ -1,0 +1,32 @@
+"""What is there is said, and what is missing comes with the command that brings it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+
+from discreet.cli import doctor
+from discreet.cli.main import main
+
+
+def test_it_names_every_runtime_and_misses_nothing_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["runtimes"]) >= {"torch", "onnx"}
+    assert found["weights"]["m2fp-lite"] == "intact"
+    assert not [warning for warning in found["warnings"] if "pip install" in warning and "embreex" not in warning]
+
+
+def test_what_is_missing_comes_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = importlib.util.find_spec
+    gone = {"onnxruntime", "fastapi", "dp_accounting"}
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name in gone else there(name))
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "onnx" not in found["runtimes"]
+    assert "to serve, onnxruntime, fastapi is missing: pip install 'discreet[serve]'" in found["warnings"]
+    assert "to train and account, dp_accounting is missing: pip install 'discreet[train]'" in found["warnings"]
