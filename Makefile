@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench web real-photos face-masks clean
+.PHONY: demo test check bench audit-mechanism web real-photos face-masks clean
 
 demo: $(STAMP) .cache/photographs/astronaut.png
 	$(BIN)/discreet demo --out runs/demo --photographs .cache/photographs
@@ -20,6 +20,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_all.py
+
+# Canaries through sampler, clipper and noise: do they do what the accountant assumes?
+audit-mechanism: $(STAMP)
+	$(BIN)/python benchmarks/audit_mechanism.py
 
 # The page, into src/discreet/service/static. Needs Node 20; nothing else does.
 web:
