@@ -185,8 +185,8 @@ def test_fault_30_weights_that_saw_ordinary_gradients_are_seen(
     """A model that learns past the mechanism, here through one scale of its first norm."""
     run_steps = loop.run_steps
 
-    def learning_twice(model: nn.Module, *rest: object) -> int:
-        done = run_steps(model, *rest)  # type: ignore[arg-type]
+    def learning_twice(model: nn.Module, *rest: object, **options: int) -> int:
+        done = run_steps(model, *rest, **options)  # type: ignore[arg-type]
         with torch.no_grad():
             parameter = next(p for p in model.parameters() if p.requires_grad)
             loader, step = rest[0], 0
