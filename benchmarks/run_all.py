@@ -12,6 +12,7 @@ BENCHMARKS = (
     "step_cost.py",
     "opacus_cost.py",
     "read_speed.py",
+    "scale.py",
     "killed_runs.py",
     "service_load.py",
     "inference_speed.py",

@@ -8,6 +8,7 @@
     ├── FaceDetectionError      faces could not be looked for, so nothing may be shown
     ├── WeightsError            weights are missing, changed, or fit another network
     ├── CheckpointError         a checkpoint is missing or belongs to another configuration
+    ├── RankError               another process of the same run was lost
     ├── DependencyError         an optional package is not installed
     ├── TokenError              a token is not accepted
     ├── JournalError            the journal cannot be written or read
@@ -53,6 +54,10 @@ class WeightsError(DiscreetError):
 
 class CheckpointError(DiscreetError):
     """A checkpoint is missing or belongs to another configuration."""
+
+
+class RankError(DiscreetError):
+    """Another process of the same run was lost."""
 
 
 class DependencyError(DiscreetError):

@@ -10,8 +10,9 @@ import pytest
 
 from discreet.cli.main import main
 from discreet.privacy import PrivacyPlan
-from discreet.training.run import Outcome, Surroundings, train
+from discreet.training.run import Outcome, train
 from discreet.training.settings import read_settings
+from discreet.training.surroundings import Surroundings
 from discreet.training.trials import learning_rates
 
 Run = Callable[..., int]

@@ -194,7 +194,7 @@ def test_fault_30_weights_that_saw_ordinary_gradients_are_seen(
             parameter.add_(1e-3 * batch.images.mean())
         return done
 
-    monkeypatch.setattr("discreet.training.run.run_steps", learning_twice)
+    monkeypatch.setattr("discreet.training.course.run_steps", learning_twice)
     with pytest.raises(AssertionError, match=r"model\.safetensors"):
         check_nothing_differs(what_leaves())
 

@@ -44,8 +44,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Train, and say what is guaranteed."""
     from discreet.cli.state import state_folder
     from discreet.loading import model_folder
-    from discreet.training.run import Surroundings, train
+    from discreet.training.ranks import ranks_of_environment
+    from discreet.training.run import train
     from discreet.training.settings import read_settings
+    from discreet.training.surroundings import Surroundings, silent
 
     overrides = list(arguments.overrides)
     if arguments.init is not None:
@@ -56,15 +58,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         overrides.append(f"training.trials={arguments.trials}")
     settings = read_settings(arguments.settings, overrides, arguments.private)
     init = settings.model.init
-    with interruptible(output) as should_stop:
+    with ranks_of_environment() as ranks, interruptible(output) as should_stop:
         around = Surroundings(
             state=state_folder(),
             init=None if init in (None, "none") else model_folder(init),
-            progress=output.progress,
+            progress=output.progress if ranks.leads else silent,
             should_stop=should_stop,
             test_seed=arguments.test_key,
+            ranks=ranks,
         )
         outcome = train(settings, arguments.out, around, resume=arguments.resume)
+    if not ranks.leads:
+        return 0 if outcome.complete else 1
     if not outcome.complete:
         output.error(
             f"stopped after step {outcome.num_steps} of {outcome.planned_steps}; nothing is lost: "

@@ -28,9 +28,10 @@ from discreet.parsing.overlay import overlay
 from discreet.privacy.accountant import epsilon_curve
 from discreet.training.evaluation import evaluate
 from discreet.training.metrics import Metrics
-from discreet.training.run import Outcome, Progress, Surroundings, make_plan, train
+from discreet.training.run import Outcome, make_plan, train
 from discreet.training.run_folder import write_text
 from discreet.training.settings import RunSettings, parse_settings
+from discreet.training.surroundings import Progress, Surroundings
 
 START = "m2fp-lite"
 COLUMNS = ("model", "mIoU", "95 % interval", "pixel accuracy", "ε (δ = 1e-5)", "seconds")

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from discreet.privacy.clipping import Clipper
 from discreet.privacy.keys import RunKey
 from discreet.privacy.plan import PrivacyPlan
+from discreet.training.ranks import ALONE, Ranks
 
 
 class StepGradients(Protocol):
@@ -27,7 +29,7 @@ class StepGradients(Protocol):
         ...
 
     def units(self, step: int) -> NDArray[np.int64]:
-        """Unit indices of the step's batch; may be empty. *SENSITIVE*"""
+        """Unit indices of this process's part of the step's batch; may be empty. *SENSITIVE*"""
         ...
 
     def add(self, loss_B: Tensor) -> None:
@@ -58,9 +60,13 @@ class PrivateGradients:
         plan: yields sampler, clipper and noise, which therefore agree. *Public*
         key: of this run. *SENSITIVE*
         views: pictures of each unit that the module sees in a step; see `Clipper`. *Public*
+        ranks: the processes that share each step: one draw is split, one noise is added.
     """
 
-    def __init__(self, module: nn.Module, plan: PrivacyPlan, key: RunKey, *, views: int = 1) -> None:
+    def __init__(
+        self, module: nn.Module, plan: PrivacyPlan, key: RunKey, *, views: int = 1, ranks: Ranks = ALONE
+    ) -> None:
+        self._ranks = ranks
         self._clipper = Clipper(module, plan.max_grad_norm, plan.clipping, views=views)
         self._sampler = plan.sampler(key)
         self._noise = plan.noise(key, self.sensitivity)
@@ -71,8 +77,8 @@ class PrivateGradients:
         return self._clipper.sensitivity
 
     def units(self, step: int) -> NDArray[np.int64]:
-        """The Poisson batch of the step; may be empty, and the step still happens. *SENSITIVE*"""
-        return self._sampler.batch(step)
+        """Of the Poisson batch of the step; may be empty, and the step still happens. *SENSITIVE*"""
+        return self._ranks.share_of(self._sampler.batch(step))
 
     def add(self, loss_B: Tensor) -> None:
         """Clip and add. *SENSITIVE*"""
@@ -80,7 +86,15 @@ class PrivateGradients:
 
     def finish(self, step: int) -> Mapping[str, Tensor]:
         """(clipped sum + noise) / expected batch size: a release, no longer sensitive."""
-        return self._noise.privatise(self._clipper.take(), step)
+        sums = self._ranks.sum(self._clipper.take())
+        own = self._noise.privatise({name: sums[name] for name in self._ranks.names_of(sums)}, step)
+        # Each name is released by one process; the others add zero.
+        return self._ranks.sum(
+            {
+                name: own[name] if name in own else torch.zeros_like(part, dtype=torch.float32)
+                for name, part in sums.items()
+            }
+        )
 
     def discard(self) -> None:
         """The clipped sum so far is dropped."""
@@ -99,9 +113,11 @@ class PlainGradients:
         num_units: size of the data set.
         batch_size: units a step.
         seed: of the shuffling.
+        ranks: the processes that share each step.
     """
 
-    def __init__(self, module: nn.Module, num_units: int, batch_size: int, seed: int) -> None:
+    def __init__(self, module: nn.Module, num_units: int, batch_size: int, seed: int, *, ranks: Ranks = ALONE) -> None:
+        self._ranks = ranks
         self._parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self._num_units = num_units
         self._batch_size = min(batch_size, num_units)
@@ -113,11 +129,11 @@ class PlainGradients:
         return 0.0
 
     def units(self, step: int) -> NDArray[np.int64]:
-        """The step's slice of its epoch's permutation."""
+        """Of the step's slice of its epoch's permutation."""
         steps_per_epoch = self._num_units // self._batch_size
         epoch, position = divmod(step, steps_per_epoch)
         order = np.random.default_rng([self._seed, epoch]).permutation(self._num_units)
-        return order[position * self._batch_size : (position + 1) * self._batch_size]
+        return self._ranks.share_of(order[position * self._batch_size : (position + 1) * self._batch_size])
 
     def add(self, loss_B: Tensor) -> None:
         """One ordinary backward pass."""
@@ -125,10 +141,14 @@ class PlainGradients:
 
     def finish(self, step: int) -> Mapping[str, Tensor]:
         """The mean gradient."""
-        gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
-        for parameter in self._parameters.values():
-            parameter.grad = None
-        return gradients
+        gradients = {
+            name: torch.zeros_like(p) if p.grad is None else p.grad
+            for name, p in self._parameters.items()
+            # A process without a share has no gradient where the others have one.
+            if p.grad is not None or self._ranks.size > 1
+        }
+        self.discard()
+        return self._ranks.sum(gradients)
 
     def discard(self) -> None:
         """Gradients of an unfinished step are dropped."""

@@ -40,11 +40,13 @@ class LoopHooks:
         before_release: given the number of steps that will have been released.
         after_step: given the number of finished steps and how many of them are new; for progress.
         should_stop: asked after each step; True saves a checkpoint and ends the loop.
+        keeps_checkpoints: whether this process writes them; of several that train together, one does.
     """
 
     before_release: StepRecord
     after_step: Callable[[int, int], object] = lambda step, n: None
     should_stop: Callable[[], bool] = lambda: False
+    keeps_checkpoints: bool = True
 
 
 def run_steps(
@@ -97,7 +99,8 @@ def run_steps(
         optimization.step(gradients.finish(first_step + done), done)
         done += 1
         stopping = done < num_steps and hooks.should_stop()
-        if stopping or done == num_steps or done % settings.training.checkpoint_every == 0:
+        due = stopping or done == num_steps or done % settings.training.checkpoint_every == 0
+        if due and hooks.keeps_checkpoints:
             write_checkpoint(folder / CHECKPOINT_FILE, Checkpoint(done, config_hash, optimization.state()))
         hooks.after_step(done, 1)
         if stopping:

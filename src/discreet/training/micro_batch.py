@@ -48,9 +48,24 @@ def largest_micro_batch(measure: Callable[[int], int], *, available_bytes: int, 
 
 
 def measured_micro_batch(
-    model: M2FP, gradients: StepGradients, canvas: tuple[int, int], num_parts: int, at_most: int, views: int = 1
+    model: M2FP,
+    gradients: StepGradients,
+    canvas: tuple[int, int],
+    num_parts: int,
+    at_most: int,
+    views: int = 1,
+    sharing: int = 1,
 ) -> int:
     """`largest_micro_batch` of a network on the machine as it is; pictures, a multiple of `views`.
+
+    Args:
+        model: in whatever mode; it is trained afterwards.
+        gradients: take the losses, and drop them.
+        canvas: height and width in pixels.
+        num_parts: of the label set.
+        at_most: units.
+        views: pictures of a unit.
+        sharing: processes that divide the machine's memory.
 
     Raises:
         ConfigurationError: memory cannot be measured here, or nothing fits.
@@ -67,7 +82,7 @@ def measured_micro_batch(
 
     model.train()
     found = largest_micro_batch(
-        lambda count: _peak_bytes(lambda: step(count)), available_bytes=_available_bytes(), at_most=at_most
+        lambda count: _peak_bytes(lambda: step(count)), available_bytes=_available_bytes() // sharing, at_most=at_most
     )
     return found * views
 

@@ -7,19 +7,16 @@ released lies in the run's folder; keys and checkpoints lie in the state folder 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource, require_subjects
-from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import M2FP, criterion, make_targets, merge_adapters
 from discreet.privacy.cross_check import require_agreement
 from discreet.privacy.isolation import check_isolation
@@ -27,18 +24,10 @@ from discreet.privacy.keys import KEY_FILE, RunKey
 from discreet.privacy.ledger import Ledger
 from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
 from discreet.privacy.statement import RunFacts
-from discreet.training.batches import BatchLoader, Units, probe_picture, units_of
-from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
-from discreet.training.loop import LoopHooks, run_steps
-from discreet.training.micro_batch import measured_micro_batch
+from discreet.training.batches import probe_picture, units_of
+from discreet.training.course import Course, Prepared
 from discreet.training.private_data import picture_bytes
-from discreet.training.release import (
-    evaluated,
-    note_evaluation,
-    release_metrics,
-    release_model,
-    release_statement,
-)
+from discreet.training.release import release_metrics, release_model, release_statement
 from discreet.training.run_folder import (
     RUN_FILE,
     RunRecord,
@@ -50,41 +39,11 @@ from discreet.training.run_folder import (
 )
 from discreet.training.settings import RunSettings
 from discreet.training.starts import starting_model
-from discreet.training.trials import Contest, check_choosable, learning_rates, with_learning_rate
+from discreet.training.surroundings import Surroundings
+from discreet.training.trials import check_choosable
 
 PROBE_SIZE_PX = 64
 LEDGER_FILE = "ledger.sqlite"
-
-
-class Progress(Protocol):
-    """Shows a bar: (description, total, done) → advance(n, **shown)."""
-
-    def __call__(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Callable[..., None]]: ...
-
-
-@contextmanager
-def silent(description: str, total: int, done: int = 0) -> Generator[Callable[..., None]]:
-    """No bar."""
-    yield lambda n=1, **shown: None
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a run needs besides its settings.
-
-    Args:
-        state: the state folder; never handed out.
-        init: folder of the public start, or None for random weights.
-        progress: shows bars.
-        should_stop: asked after each step.
-        test_seed: a key that anyone can guess instead of a secret one; the run is then not private.
-    """
-
-    state: Path
-    init: Path | None = None
-    progress: Progress = silent
-    should_stop: Callable[[], bool] = lambda: False
-    test_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,23 +60,6 @@ class Outcome:
     def complete(self) -> bool:
         """Whether all steps were taken and the model released."""
         return self.num_steps == self.planned_steps
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """Everything that was found sound before anything was written."""
-
-    source: SampleSource
-    units: Units
-    plan: PrivacyPlan | None
-    num_steps: int  # of one trial
-    trials: int
-    model: M2FP
-
-    @property
-    def total_steps(self) -> int:
-        """Of all trials together: what the plan and the ledger count."""
-        return self.num_steps * self.trials
 
 
 def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: bool = False) -> Outcome:
@@ -140,6 +82,19 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     run = _prepare(settings, around)
+    work = _lead if around.ranks.leads else _follow
+    done, private = work(settings, out, around, run, resume)
+    return Outcome(
+        run.plan.epsilon if run.plan and private else None,
+        run.plan.delta if run.plan and private else None,
+        done,
+        run.total_steps,
+        round(time.monotonic() - started, 2),
+    )
+
+
+def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared, resume: bool) -> tuple[int, bool]:
+    """All of a run but its preparation; returns the finished steps, and whether its guarantee holds."""
     with Ledger.open(around.state / LEDGER_FILE) as ledger:
         with around.progress("read every picture once", len(run.source)) as advance:
             contents = picture_bytes(run.source, advance=advance)
@@ -147,23 +102,28 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
         if not resume:
             check_choosable(settings, ledger, fingerprints)
             ledger.check_allowed(fingerprints, run.plan)
-        record = open_run(out, settings, resume=resume)
+        record = open_run(out, settings, resume=resume, num_processes=around.ranks.size)
+        key = None if record.complete else _enter(ledger, record, fingerprints, run, around)
+        private = _is_private(ledger, record.run_id)
+        around.ranks.told({"record": asdict(record), "private": private})
         done = run.total_steps
         if not record.complete:
-            key = _enter(ledger, record, fingerprints, run, around)
-            done, sensitivity = _run_trials(settings, out, around, run, record, ledger, key)
+            done, sensitivity = Course(settings, out, around, run, record, key, ledger).take()
             if done == run.total_steps:
                 _release(settings, out, around, run, record, ledger, sensitivity)
         if done == run.total_steps:
             _forget(around.state, record.run_id)
-        private = run.plan if _is_private(ledger, record.run_id) else None
-    return Outcome(
-        private.epsilon if private else None,
-        private.delta if private else None,
-        done,
-        run.total_steps,
-        round(time.monotonic() - started, 2),
-    )
+        return done, private
+
+
+def _follow(settings: RunSettings, out: Path, around: Surroundings, run: Prepared, resume: bool) -> tuple[int, bool]:
+    """This process's share of the steps, as the leader tells; the same of all else is the leader's."""
+    news = around.ranks.told()
+    record, done = RunRecord(**news["record"]), run.total_steps
+    if not record.complete:
+        key = None if run.plan is None else RunKey.load(private_folder(around.state, record.run_id))
+        done, _ = Course(settings, out, around, run, record, key, ledger=None).take()
+    return done, news["private"]
 
 
 def _subject_names(settings: RunSettings, source: SampleSource) -> list[bytes]:
@@ -214,7 +174,7 @@ def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int) -> None:
     check_isolation(model, probe_loss, max_grad_norm=plan.max_grad_norm, style=plan.clipping)
 
 
-def _prepare(settings: RunSettings, around: Surroundings) -> _Prepared:
+def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
     """Open the data, make the plan, build the network and try it."""
     data = settings.data
     source = open_spec(data.train, subject_pattern=data.subject_pattern, shared_pictures=data.shared_pictures)
@@ -223,16 +183,16 @@ def _prepare(settings: RunSettings, around: Surroundings) -> _Prepared:
     training = settings.training
     num_steps = num_steps_for(training.epochs, len(units), training.batch_size)
     model = starting_model(settings, source.label_set, around.init)
-    if plan is not None:
+    if plan is not None and around.ranks.leads:
         require_agreement(plan)
         with around.progress("try the network on made-up pictures", 1) as advance:
             try_isolation(model, plan, len(source.label_set))
             advance()
-    return _Prepared(source, units, plan, num_steps, training.trials, model)
+    return Prepared(source, units, plan, num_steps, training.trials, model)
 
 
 def _enter(
-    ledger: Ledger, record: RunRecord, fingerprints: Sequence[bytes], run: _Prepared, around: Surroundings
+    ledger: Ledger, record: RunRecord, fingerprints: Sequence[bytes], run: Prepared, around: Surroundings
 ) -> RunKey | None:
     """Write the run into the ledger, if it is not there yet; returns its key, None for an ordinary run."""
     about = {"spec": run.source.spec, "config_hash": record.config_hash}
@@ -246,101 +206,11 @@ def _enter(
     return key
 
 
-def _run_trials(
-    settings: RunSettings,
-    out: Path,
-    around: Surroundings,
-    run: _Prepared,
-    record: RunRecord,
-    ledger: Ledger,
-    key: RunKey | None,
-) -> tuple[int, float]:
-    """Train once, or once at each learning rate; the model is then the best. Returns what `_take_steps` does."""
-    if run.trials == 1:
-        return _take_steps(settings, out, around, run, record, ledger, key)
-    assert settings.data.evaluate is not None, "trials were found choosable"
-    start = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    note_evaluation(settings.data.evaluate, ledger, record.run_id)
-    contest, sensitivity = Contest(), 0.0
-    for trial, learning_rate in enumerate(learning_rates(settings)):
-        run.model.load_state_dict(start)
-        of_trial = with_learning_rate(settings, learning_rate)
-        done, sensitivity = _take_steps(of_trial, out, around, run, record, ledger, key, trial=trial)
-        if done < (trial + 1) * run.num_steps:
-            return done, sensitivity
-        metrics = evaluated(run.model, run.source.label_set, settings, settings.data.evaluate, around.progress)
-        contest.enter(learning_rate, metrics.miou or 0.0, run.model.state_dict())
-    run.model.load_state_dict(contest.winner)
-    contest.write(out)
-    return run.total_steps, sensitivity
-
-
-def _take_steps(
-    settings: RunSettings,
-    out: Path,
-    around: Surroundings,
-    run: _Prepared,
-    record: RunRecord,
-    ledger: Ledger,
-    key: RunKey | None,
-    *,
-    trial: int = 0,
-) -> tuple[int, float]:
-    """Run the loop; returns how many steps of the plan are done, and the sensitivity that the noise covered."""
-    folder, of_all = private_folder(around.state, record.run_id), ""
-    if run.trials > 1:
-        folder, of_all = folder / f"trial-{trial}", f" (trial {trial + 1} of {run.trials})"
-        folder.mkdir(exist_ok=True, mode=0o700)
-    first = trial * run.num_steps
-    training = settings.training
-    augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas, enlarge=settings.model.human)
-    views = training.augmentation_multiplicity
-    loader = BatchLoader(run.source, run.units, augmentation, run.model, seed=training.seed, views=views)
-    gradients: StepGradients
-    if run.plan is None or key is None:
-        gradients = PlainGradients(run.model, len(run.units), training.batch_size, training.seed)
-    else:
-        gradients = PrivateGradients(run.model, run.plan, key, views=views)
-    shown_epsilon = _epsilon_by_step(run.plan)
-    try:
-        settings = _with_micro_batch(settings, out, around, run, record, gradients)
-        with around.progress(f"train{of_all}", run.num_steps) as advance:
-            hooks = LoopHooks(
-                before_release=lambda step: None if run.plan is None else ledger.advance(record.run_id, first + step),
-                after_step=lambda step, n: advance(n, **shown_epsilon(first + step)),
-                should_stop=around.should_stop,
-            )
-            done = run_steps(run.model, loader, gradients, settings, run.num_steps, folder, hooks, first_step=first)
-            return first + done, gradients.sensitivity
-    finally:
-        loader.close()
-        gradients.close()
-
-
-def _with_micro_batch(
-    settings: RunSettings, out: Path, around: Surroundings, run: _Prepared, record: RunRecord, gradients: StepGradients
-) -> RunSettings:
-    """The settings with a number for "auto": the one that the run began with, or the largest that fits."""
-    training = settings.training
-    if training.micro_batch_size != "auto":
-        return settings
-    found = read_record(out / RUN_FILE).micro_batch_size
-    if found is None:
-        with around.progress("find the largest micro-batch", 1) as advance:
-            found = measured_micro_batch(
-                run.model, gradients, training.canvas, len(run.source.label_set),
-                at_most=training.batch_size, views=training.augmentation_multiplicity,
-            )  # fmt: skip
-            advance(1, pictures=found)
-        write_record(out, replace(record, micro_batch_size=found))
-    return settings.model_copy(update={"training": training.model_copy(update={"micro_batch_size": found})})
-
-
 def _release(
     settings: RunSettings,
     out: Path,
     around: Surroundings,
-    run: _Prepared,
+    run: Prepared,
     record: RunRecord,
     ledger: Ledger,
     sensitivity: float,
@@ -374,17 +244,3 @@ def _forget(state: Path, run_id: str) -> None:
     if (folder / KEY_FILE).exists():
         RunKey.load(folder).destroy()
     remove_private_folder(state, run_id)
-
-
-def _epsilon_by_step(plan: PrivacyPlan | None) -> Callable[[int], dict[str, str]]:
-    """What a bar shows of ε after a step: never less than was spent."""
-    if plan is None:
-        return lambda step: {}
-    from discreet.privacy.accountant import epsilon_curve
-
-    curve = epsilon_curve(plan, points=20)
-
-    def shown(step: int) -> dict[str, str]:
-        return {"ε ≤": f"{next(epsilon for reached, epsilon in curve if reached >= step):.2f}"}
-
-    return shown

@@ -30,20 +30,22 @@ class RunRecord:
         config_hash: of its settings.
         complete: whether its model has been released.
         micro_batch_size: that was found where the settings say "auto", so that a resumed run repeats it.
+        num_processes: that take its steps, because another number would repeat a step with another rounding.
     """
 
     run_id: str
     config_hash: str
     complete: bool = False
     micro_batch_size: int | None = None
+    num_processes: int = 1
 
 
-def open_run(out: Path, settings: RunSettings, *, resume: bool) -> RunRecord:
+def open_run(out: Path, settings: RunSettings, *, resume: bool, num_processes: int = 1) -> RunRecord:
     """Start a run in `out`, or find the one to go on with.
 
     Raises:
         ConfigurationError: the folder holds something already and --resume was not given.
-        CheckpointError: nothing to resume, or it has another configuration.
+        CheckpointError: nothing to resume, or it has another configuration or number of processes.
     """
     record_path = out / RUN_FILE
     if resume:
@@ -53,11 +55,16 @@ def open_run(out: Path, settings: RunSettings, *, resume: bool) -> RunRecord:
                 f"{out} was started with another configuration; resume with the settings in {out / 'config.toml'}, "
                 "or start a new run in another folder"
             )
+        if record.num_processes != num_processes:
+            raise CheckpointError(
+                f"{out} was started by {record.num_processes} process(es), not {num_processes}; resume it with as "
+                "many: torchrun --nproc-per-node N -m discreet train …, or without torchrun for one"
+            )
         return record
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"{out} exists and is not empty; choose another folder, or go on with --resume")
     out.mkdir(parents=True, exist_ok=True)
-    record = RunRecord(secrets.token_hex(8), settings.digest())
+    record = RunRecord(secrets.token_hex(8), settings.digest(), num_processes=num_processes)
     write_text(out / "config.toml", settings.to_toml())
     write_record(out, record)
     return record
@@ -105,6 +112,7 @@ def read_record(path: Path) -> RunRecord:
             str(content["config_hash"]),
             content["complete"] is True,
             None if found is None else int(found),
+            int(content.get("num_processes", 1)),
         )
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} holds no run to resume; start it without --resume") from None
