@@ -1,17 +1,28 @@
 """Intervals and bounds that audits report. No torch.
 
-Sources: Clopper and Pearson, Biometrika 1934; Dong, Roth and Su, Gaussian Differential Privacy, arXiv 1905.02383.
+A bound says: whatever the model does, if it were (ε, δ)-private for a smaller ε, what was seen would be too unlikely.
+*Unconditional* ones hold for every mechanism; *conditional* ones for those with a Gaussian trade-off curve. Each has a
+ceiling: what a perfect attack would certify with so many trials.
+
+Sources: Clopper and Pearson, Biometrika 1934; Dong, Roth and Su, arXiv 1905.02383; Steinke, Nasr and Jagielski, arXiv
+2305.08846 (theorem 5.2); Nasr and others, arXiv 2302.07956; Mahloujifar, Melis and Chaudhuri, arXiv 2410.22235
+(algorithm 3).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import beta, chi2, norm
+from scipy.stats import beta, binom, chi2, norm
+
+from discreet.errors import ConfigurationError
 
 Interval = tuple[float, float]
 _LARGEST_EPSILON = 200.0
+_LARGEST_MU = 40.0
 
 
 def clopper_pearson(hits: int, trials: int, confidence: float) -> Interval:
@@ -57,3 +68,145 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
         return float(left - right) - delta
 
     return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, _LARGEST_EPSILON))  # type: ignore[arg-type]
+
+
+def clopper_pearson_epsilon(
+    true_positives: int,
+    num_members: int,
+    false_positives: int,
+    num_non_members: int,
+    delta: float,
+    alpha: float,
+) -> float:
+    """Unconditional lower bound on ε from an attack at one threshold, fixed before these trials were seen.
+
+    Args:
+        true_positives: members that were called members, of `num_members`.
+        num_members: independent trials.
+        false_positives: non-members that were called members, of `num_non_members`.
+        num_non_members: independent trials.
+        delta: of the claim.
+        alpha: chance that the bound lies above the truth; half of it for each rate.
+
+    Raises:
+        ConfigurationError: counts or probabilities are out of range.
+    """
+    low, high = _cautious_rates(true_positives, num_members, false_positives, num_non_members, delta, alpha)
+    return epsilon_from_rates(low, high, delta)
+
+
+def gdp_epsilon(
+    true_positives: int,
+    num_members: int,
+    false_positives: int,
+    num_non_members: int,
+    delta: float,
+    alpha: float,
+) -> float:
+    """`clopper_pearson_epsilon`, conditional on a Gaussian trade-off curve, which makes it tighter."""
+    low, high = _cautious_rates(true_positives, num_members, false_positives, num_non_members, delta, alpha)
+    if low <= high:
+        return 0.0
+    return epsilon_of_mu(mu_from_rates(low, high), delta)
+
+
+def one_run_p_value(num_canaries: int, num_guesses: int, num_correct: int, epsilon: float, delta: float) -> float:
+    """How likely so many right guesses are at most, if the run is (ε, δ)-private (theorem 5.2)."""
+    accuracy = 1 / (1 + math.exp(-epsilon))
+    at_least = binom.sf(np.arange(num_correct + 1) - 1, num_guesses, accuracy)  # P[Bin >= j]
+    found = float(at_least[num_correct])
+    if delta > 0 and num_correct > 0:
+        gaps = at_least[num_correct - 1 :: -1] - at_least[num_correct]  # i = 1 … v
+        found += 2 * num_canaries * delta * float((gaps / np.arange(1, num_correct + 1)).max())
+    return min(1.0, found)
+
+
+def one_run_epsilon(num_canaries: int, num_guesses: int, num_correct: int, delta: float, confidence: float) -> float:
+    """Unconditional lower bound on ε from one training run.
+
+    Args:
+        num_canaries: each was in the data with probability ½, by independent coins.
+        num_guesses: how many were guessed, in or out; a number fixed before the run.
+        num_correct: of these guesses.
+        delta: of the claim.
+        confidence: that the bound does not lie above the truth.
+
+    Raises:
+        ConfigurationError: counts or probabilities are out of range.
+    """
+    _check_one_run(num_canaries, num_guesses, num_correct, delta, confidence)
+    return _largest(
+        lambda epsilon: one_run_p_value(num_canaries, num_guesses, num_correct, epsilon, delta) < 1 - confidence,
+        _LARGEST_EPSILON,
+    )
+
+
+def one_run_gdp_epsilon(
+    num_canaries: int, num_guesses: int, num_correct: int, delta: float, confidence: float
+) -> float:
+    """`one_run_epsilon`, conditional on a Gaussian trade-off curve, which makes it tighter."""
+    _check_one_run(num_canaries, num_guesses, num_correct, delta, confidence)
+    mu = _largest(lambda mu: _too_many_correct(num_canaries, num_guesses, num_correct, mu, 1 - confidence), _LARGEST_MU)
+    return epsilon_of_mu(mu, delta)
+
+
+def one_run_ceiling(num_canaries: int, delta: float, confidence: float) -> float:
+    """What `one_run_epsilon` says of an attack that guesses right throughout, at the best number of guesses."""
+    counts = {max(1, round(num_canaries * 2 ** (-step / 8))) for step in range(8 * 14)}
+    return max(one_run_epsilon(num_canaries, count, count, delta, confidence) for count in counts)
+
+
+def _too_many_correct(num_canaries: int, num_guesses: int, num_correct: int, mu: float, chance: float) -> bool:
+    """Whether so many right guesses have less than this chance under μ-GDP (algorithm 3)."""
+    right = chance * num_correct / num_canaries
+    wrong = chance * (num_guesses - num_correct) / num_canaries
+    for index in range(num_correct - 1, -1, -1):
+        blown = max(wrong, float(norm.cdf(norm.ppf(right) - mu)))
+        if blown == wrong:
+            break  # it stays so
+        right, wrong = min(right + index / (num_guesses - index) * (blown - wrong), 1.0), blown
+    return right + wrong > num_guesses / num_canaries
+
+
+def _largest(refuted: Callable[[float], bool], limit: float) -> float:
+    """The largest number that is refuted, where smaller ones are too; 0 where none is."""
+    if not refuted(0.0):
+        return 0.0
+    low, high = 0.0, limit
+    while high - low > 1e-7:
+        middle = (low + high) / 2
+        low, high = (middle, high) if refuted(middle) else (low, middle)
+    return low
+
+
+def _cautious_rates(
+    true_positives: int, num_members: int, false_positives: int, num_non_members: int, delta: float, alpha: float
+) -> tuple[float, float]:
+    """Lower end of the true positive rate, upper end of the false one, each at half of alpha."""
+    for name, count, total in (
+        ("true_positives", true_positives, num_members),
+        ("false_positives", false_positives, num_non_members),
+    ):
+        if total < 1 or not 0 <= count <= total:
+            raise ConfigurationError(f"{name} is {count} of {total}; give a count between 0 and at least one trial")
+    _check_probabilities(delta=delta, alpha=alpha)
+    # One-sided ends at alpha / 2 are those of the two-sided interval at 1 - alpha.
+    low, _ = clopper_pearson(true_positives, num_members, 1 - alpha)
+    _, high = clopper_pearson(false_positives, num_non_members, 1 - alpha)
+    return low, high
+
+
+def _check_one_run(num_canaries: int, num_guesses: int, num_correct: int, delta: float, confidence: float) -> None:
+    if not 0 <= num_correct <= num_guesses <= num_canaries or num_guesses < 1:
+        raise ConfigurationError(
+            f"{num_correct} correct of {num_guesses} guesses on {num_canaries} canaries is impossible; give "
+            "0 <= num_correct <= num_guesses <= num_canaries, and at least one guess"
+        )
+    _check_probabilities(delta=delta, alpha=1 - confidence)
+
+
+def _check_probabilities(*, delta: float, alpha: float) -> None:
+    if not 0 <= delta < 1:
+        raise ConfigurationError(f"delta is {delta}; it must lie from 0 to below 1")
+    if not 0 < alpha < 1:
+        raise ConfigurationError(f"the chance of error is {alpha}; it must lie between 0 and 1, e.g. 0.05")
