@@ -13,6 +13,7 @@ from typing import Any
 
 from discreet.errors import DataError
 
+AUDIT_FILE = "audit.json"
 _SECTIONS = (
     ("guarantee", "Guarantee · 保证"),
     ("mechanism", "Mechanism · 机制"),
@@ -41,7 +42,7 @@ td:first-child { color: var(--soft); width: 38%; } ul { padding-left: 1.2rem; } 
 
 
 def read_card(run: Path) -> dict[str, Any]:
-    """The card of a run's folder: its statement, its metrics, and that no audit was made yet.
+    """The card of a run's folder: its statement, its metrics, and the last audit, where one was made.
 
     Raises:
         DataError: the folder holds no statement.
@@ -54,7 +55,30 @@ def read_card(run: Path) -> dict[str, Any]:
         raise DataError(f"{run / 'statement.json'} is damaged; copy the run's folder anew") from None
     metrics = run / "metrics.json"
     utility = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None
-    return {"run": run.name, **statement, "utility": utility, "audit": None}
+    return {"run": run.name, **statement, "utility": utility, "audit": _audit_summary(run / "audit" / AUDIT_FILE)}
+
+
+def _audit_summary(path: Path) -> dict[str, Any] | None:
+    """What the last audit said; None where none was made.
+
+    Raises:
+        DataError: its file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        unconditional = [bound for bound in found["bounds"] if not bound["conditional"]]
+        return {
+            "verdict": found["verdict"],
+            "problems": found["problems"] or None,
+            **{f"AUC of the attack {a['name']}": [a["auc"], a["auc_interval"]] for a in found["attacks"]},
+            "ε at least, whatever the mechanism": unconditional[0]["epsilon_lower_bound"],
+            "members and non-members": [found["num_members"], found["num_non_members"]],
+            "confidence of all intervals together": found["confidence"],
+        }
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise DataError(f"{path} is damaged; audit the run again") from None
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from discreet.auditing.statistics import Interval, clopper_pearson
@@ -48,7 +49,7 @@ class OperatingPoint:
 
 
 def area_under_curve(members: Scores, non_members: Scores, confidence: float) -> tuple[float, Interval]:
-    """AUC and its interval, by DeLong; ties count half.
+    """AUC and its interval, by DeLong on the logit, which keeps to its confidence with few trials; ties count half.
 
     Where the scores separate completely, nothing varies and DeLong's interval is empty: there the interval is that of
     a rate without a miss among the fewer of the two.
@@ -63,8 +64,8 @@ def area_under_curve(members: Scores, non_members: Scores, confidence: float) ->
         fewer = min(num_in, num_out)
         low, high = clopper_pearson(round(area * fewer), fewer, confidence)
         return area, (low, high)
-    room = float(norm.ppf(0.5 + confidence / 2)) * math.sqrt(variance)
-    return area, (max(area - room, 0.0), min(area + room, 1.0))
+    room = float(norm.ppf(0.5 + confidence / 2)) * math.sqrt(variance) / (area * (1 - area))
+    return area, (float(expit(logit(area) - room)), float(expit(logit(area) + room)))
 
 
 def supports(false_positive_rate: float, num_non_members: int) -> bool:

@@ -64,10 +64,16 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
 
     def excess(epsilon: float) -> float:
         left = norm.cdf(-epsilon / mu + mu / 2)
-        right = math.exp(epsilon) * norm.cdf(-epsilon / mu - mu / 2)
+        right = math.exp(epsilon + norm.logcdf(-epsilon / mu - mu / 2))
         return float(left - right) - delta
 
-    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, _LARGEST_EPSILON))  # type: ignore[arg-type]
+    # Beyond it, not even δ = 1e-300 is left.
+    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, mu * mu / 2 + 40 * mu))  # type: ignore[arg-type]
+
+
+def mu_of_epsilon(epsilon: float, delta: float) -> float:
+    """The μ whose Gaussian curve goes through (ε, δ), δ above 0."""
+    return float(brentq(lambda mu: epsilon_of_mu(mu, delta) - epsilon, 1e-9, _LARGEST_MU))  # type: ignore[arg-type]
 
 
 def clopper_pearson_epsilon(

@@ -22,6 +22,7 @@ VERBS = {
     "data": "check a data set, or count its pixels by part",
     "train": "train a model, with differential privacy unless told otherwise",
     "evaluate": "measure a model on labelled pictures",
+    "audit": "attack a run's model: does it tell who it was trained on?",
     "parse": "find every person and every part in pictures",
     "export": "write a network for ONNX Runtime, OpenVINO or browsers",
     "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",

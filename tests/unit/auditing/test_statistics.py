@@ -17,6 +17,7 @@ from discreet.auditing.statistics import (
     epsilon_of_mu,
     gdp_epsilon,
     mu_from_rates,
+    mu_of_epsilon,
     one_run_ceiling,
     one_run_epsilon,
     one_run_gdp_epsilon,
@@ -59,12 +60,10 @@ def test_the_interval_of_a_scale_covers_as_often_as_it_says_and_not_always() -> 
 def test_epsilon_of_mu_is_the_published_curve() -> None:
     """(ε, 1e-5) allows these accuracies and AUCs under the Gaussian curve."""
     for epsilon, accuracy, auc in ((1.0, 0.553, 0.575), (4.0, 0.678, 0.744), (8.0, 0.798, 0.881)):
-        low, high = 0.01, 5.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if epsilon_of_mu(middle, 1e-5) < epsilon else (low, middle)
-        assert norm.cdf(low / 2) == pytest.approx(accuracy, abs=1e-3)
-        assert norm.cdf(low / math.sqrt(2)) == pytest.approx(auc, abs=1e-3)
+        mu = mu_of_epsilon(epsilon, 1e-5)
+        assert epsilon_of_mu(mu, 1e-5) == pytest.approx(epsilon, abs=1e-9)
+        assert norm.cdf(mu / 2) == pytest.approx(accuracy, abs=1e-3)
+        assert norm.cdf(mu / math.sqrt(2)) == pytest.approx(auc, abs=1e-3)
 
 
 def test_rates_that_say_nothing_bound_nothing() -> None:
@@ -73,6 +72,7 @@ def test_rates_that_say_nothing_bound_nothing() -> None:
     assert epsilon_of_mu(0.0, 1e-5) == 0.0
     assert epsilon_of_mu(-1.0, 1e-5) == 0.0
     assert epsilon_of_mu(1e-9, 1e-5) == 0.0
+    assert epsilon_of_mu(30.0, 1e-5) == pytest.approx(450 + 30 * 4.2649, rel=2e-3), "Φ(4.2649) = 1 − 1e-5"
 
 
 def test_rates_and_mu_agree_on_the_gaussian_curve() -> None:
@@ -135,8 +135,8 @@ def test_conditional_bounds_are_tighter() -> None:
 def test_one_run_on_a_true_mechanism_says_what_is_published() -> None:
     """A perfect attack on the Gaussian mechanism at (ε, 1e-5), 1000 canaries, at its best number of guesses."""
     rng = np.random.default_rng(0)
-    for epsilon, mu, unconditional, conditional in ((4.0, 0.924931, 1.37, 2.19), (8.0, 1.666031, 2.64, 4.35)):
-        assert epsilon_of_mu(mu, 1e-5) == pytest.approx(epsilon, abs=1e-4)
+    for epsilon, unconditional, conditional in ((4.0, 1.37, 2.19), (8.0, 2.64, 4.35)):
+        mu = mu_of_epsilon(epsilon, 1e-5)
         coins = rng.integers(0, 2, (20, 1000))
         seen = rng.normal(size=(20, 1000)) + mu * (coins - 0.5)
         surest = np.argsort(-np.abs(seen), axis=1)

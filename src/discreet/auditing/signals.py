@@ -1,0 +1,137 @@
+"""What a segmentation network betrays of a picture it has learned: one row of numbers a picture.
+
+Every signal is higher where membership is likelier. The trial is the picture: its pixels, parts and persons are
+summed up here, and never counted as trials.
+
+Pixel evidence is the logit of the true part's share among all parts' scores at a cell of the mask logits, where a
+part's score is the sum over queries of class probability times mask probability (Mask2Former's semantic inference).
+Source for structure at boundaries: He and others, ECCV 2020; for logits: Carlini and others, arXiv 2112.03570.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from discreet.auditing.evidence import NAMES, Table
+from discreet.data.samples import Sample, SampleSource
+from discreet.data.transforms import AugmentSettings, augment, flip
+from discreet.labels import IGNORED, LabelSet
+from discreet.m2fp import M2FP, criterion, make_targets
+from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
+
+_BAND_CELLS = 2
+_BATCH = 8
+
+
+def signals_of(
+    model: M2FP,
+    source: SampleSource,
+    labels: LabelSet,
+    canvas: tuple[int, int],
+    *,
+    advance: Callable[[], object] = lambda: None,
+) -> Table:
+    """Signals of every picture, float64 [N, len(NAMES)], each the mean of the picture's and its mirror's. *SENSITIVE*
+
+    Args:
+        model: in eval mode afterwards.
+        source: labelled pictures. *SENSITIVE*
+        labels: of the model.
+        canvas: height and width that the network sees.
+        advance: called for each picture.
+    """
+    model.eval()
+    fitting = AugmentSettings.of_strength("none", canvas, enlarge=model.human)
+    rows = np.empty((len(source), len(NAMES)))
+    for start in range(0, len(source), _BATCH):
+        indices = range(start, min(start + _BATCH, len(source)))
+        views = [augment(source[index], np.random.default_rng(0), fitting, labels) for index in indices]
+        straight = _signals_of_views(model, views, labels)
+        mirrored = _signals_of_views(model, [flip(view, labels) for view in views], labels)
+        rows[indices.start : indices.stop] = (straight + mirrored) / 2
+        for _ in indices:
+            advance()
+    return rows
+
+
+@torch.no_grad()
+def _signals_of_views(model: M2FP, views: Sequence[Sample], labels: LabelSet) -> Table:
+    """Signals of some views, [B, len(NAMES)]."""
+    output = model(torch.stack([model.normalise(view.image) for view in views]))
+    last = M2FPOutput(output.class_logits, output.mask_logits)
+    targets = [make_targets(view.parts, view.persons, num_parts=len(labels), human=model.human) for view in views]
+    loss, matched = (
+        -criterion(said, targets, [_points_of(view) for view in views], model.criterion_settings)
+        for said in (output, last)
+    )
+    rows = []
+    for b, view in enumerate(views):
+        scores = _part_scores(output.class_logits[b], output.mask_logits[b], len(labels))
+        certainty = output.class_logits[b].log_softmax(1).amax(1).mean()
+        rows.append([float(loss[b]), float(matched[b]), *_of_cells(scores, view), float(certainty)])
+    return np.array(rows)
+
+
+def _part_scores(class_logits: Tensor, mask_logits: Tensor, num_parts: int) -> Tensor:
+    """Share of each part at each cell, [C, h, w]."""
+    classes = class_logits.softmax(1)[:, :num_parts]
+    scores = torch.einsum("qc,qhw->chw", classes, mask_logits.sigmoid())
+    return scores / scores.sum(0, keepdim=True).clamp(min=1e-6)
+
+
+def _of_cells(shares: Tensor, view: Sample) -> list[float]:
+    """margin, part, person, boundary, worst, labels, contour of one picture."""
+    wanted = torch.from_numpy(_at_cells(view.parts)).long()
+    valid = wanted != IGNORED
+    if not bool(valid.any()):
+        return [0.0] * 7
+    wanted = wanted.where(valid, 0)
+    share = shares.gather(0, wanted[None])[0].clamp(1e-6, 1 - 1e-6)
+    evidence = share.logit()
+    right = (shares.argmax(0) == wanted).float()
+    band = _beside_changes(wanted) & valid
+    band = band if bool(band.any()) else valid
+    parts = [evidence[(wanted == part) & valid].mean() for part in wanted[valid].unique()]
+    people = parts
+    if view.persons is not None and view.persons.any():
+        owners = torch.from_numpy(_at_cells(view.persons)).long()
+        people = [evidence[(owners == person) & valid].mean() for person in owners[owners > 0].unique()] or parts
+    lowest = evidence[band].sort().values
+    lowest = lowest[: max(1, len(lowest) // 10)]
+    return [
+        float(value)
+        for value in (
+            evidence[valid].mean(), min(parts), min(people), evidence[band].mean(), lowest.mean(),
+            right[valid].mean(), right[band].mean(),
+        )
+    ]  # fmt: skip
+
+
+def _at_cells(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The label in the middle of each cell of the mask logits."""
+    middle = MASK_STRIDE // 2
+    rows, columns = (
+        np.minimum(np.arange(-(-side // MASK_STRIDE)) * MASK_STRIDE + middle, side - 1) for side in labels.shape
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def _beside_changes(wanted: Tensor) -> Tensor:
+    """Cells near one with another label."""
+    cells = wanted[None, None].float()
+    size = 2 * _BAND_CELLS + 1
+    highest = F.max_pool2d(cells, size, 1, _BAND_CELLS)
+    lowest = -F.max_pool2d(-cells, size, 1, _BAND_CELLS)
+    return (highest != lowest)[0, 0]
+
+
+def _points_of(view: Sample) -> torch.Generator:
+    """The loss looks at the same points of a picture whichever model is asked."""
+    return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(view.image.tobytes()).digest()[:7]))

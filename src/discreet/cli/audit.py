@@ -1,0 +1,125 @@
+"""`discreet audit`: attack a run's model, and say what was found."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from discreet.cli.output import Output
+
+HELP = (
+    "Attack a run's model: does it tell who it was trained on? The pictures are read without noise, and the ledger "
+    "notes it. Exit 0: no leak found by these tests; 1: a leak, a refuted claim, or an audit that is not valid."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A complete run's folder; pictures are those that its settings name."""
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument(
+        "--non-members", metavar="SPEC", help="pictures of the same pool, not trained on; by default data.evaluate"
+    )
+    parser.add_argument("--attacks", metavar="A,B", help="by default all; see docs/audit.md")
+    parser.add_argument("--pictures", type=int, metavar="N", help="at most so many of each, drawn by lot")
+    parser.add_argument("--confidence", type=float, default=0.95, help="of all statements together (default 0.95)")
+    parser.add_argument("--seed", type=int, default=0, help="of lots")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="by default RUN/audit")
+    parser.add_argument(
+        "--show-pictures", action="store_true", help="the most exposed members in the report; needs --out elsewhere"
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Audit, write audit.json and report.html, and print the verdict."""
+    import json
+
+    from discreet.auditing.attacks import chosen_attacks
+    from discreet.auditing.audit import NO_LEAK, audit
+    from discreet.auditing.audited_run import read_audited_run, run_settings
+    from discreet.auditing.card import AUDIT_FILE
+    from discreet.auditing.report import Exposed, audit_html
+    from discreet.cli.state import state_folder
+    from discreet.data import open_spec
+    from discreet.errors import ConfigurationError
+    from discreet.loading import model_folder
+    from discreet.privacy.ledger import Ledger
+    from discreet.training.private_data import picture_bytes
+    from discreet.training.run import LEDGER_FILE
+    from discreet.training.run_folder import write_text
+
+    attacks = chosen_attacks(arguments.attacks)
+    if not 0.5 <= arguments.confidence < 1:
+        raise ConfigurationError(f"--confidence is {arguments.confidence}; give 0.5 to below 1, e.g. 0.95")
+    if arguments.pictures is not None and arguments.pictures < 1:
+        raise ConfigurationError(f"--pictures is {arguments.pictures}; give at least 1")
+    out: Path = arguments.out or arguments.run / "audit"
+    if arguments.show_pictures and out.resolve().is_relative_to(arguments.run.resolve()):
+        raise ConfigurationError(
+            f"--show-pictures would put private pictures into {out}, which may be handed out; name --out elsewhere"
+        )
+    settings = run_settings(arguments.run)
+    spec = arguments.non_members or settings.data.evaluate
+    if spec is None:
+        raise ConfigurationError(
+            "the run names no pictures that it was not trained on; give --non-members SPEC, of the same pool"
+        )
+    init = settings.model.init
+    found_run = read_audited_run(arguments.run, None if init in (None, "none") else model_folder(init))
+    members = open_spec(
+        settings.data.train,
+        subject_pattern=settings.data.subject_pattern,
+        shared_pictures=settings.data.shared_pictures,
+    )
+    non_members = open_spec(spec, subject_pattern=settings.data.subject_pattern)
+    with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
+        for source in (members, non_members):
+            ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec)
+    found = audit(
+        found_run.audited,
+        members,
+        non_members,
+        attacks=attacks,
+        at_most=arguments.pictures,
+        confidence=arguments.confidence,
+        seed=arguments.seed,
+        progress=output.progress,
+    )
+    exposed: list[Exposed] = []
+    if arguments.show_pictures:
+        position = {name: index for index, name in enumerate(members.names)}
+        exposed = [Exposed(name, members[position[name]].image) for name in found.exposed[:12] if name in position]
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / AUDIT_FILE, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "report.html", audit_html(arguments.run.name, found, exposed))
+    output.result(found.to_json())
+    output.line(f"verdict: {found.verdict}")
+    for problem in found.problems:
+        output.line(f"  {problem}")
+    output.table(
+        f"attacks on {arguments.run} ({found.num_members} members, {found.num_non_members} non-members)",
+        ("attack", "AUC", "interval", "true positives at 1 % false ones"),
+        [(a.name, f"{a.auc:.3f}", f"{a.auc_interval[0]:.3f} … {a.auc_interval[1]:.3f}", _at_one_percent(a))
+         for a in (*found.attacks, found.blind, found.negative_control, found.positive_control) if a is not None],
+    )  # fmt: skip
+    for bound in found.bounds:
+        condition = f", if {bound.conditional}" if bound.conditional else ""
+        output.line(
+            f"ε is at least {bound.epsilon_lower_bound:.2f} ({bound.method}{condition}; "
+            f"at most {bound.epsilon_ceiling:.2f} could be shown)"
+        )
+    output.line(f"{out / 'report.html'} shows it")
+    return 0 if found.verdict == NO_LEAK else 1
+
+
+def _at_one_percent(attack: object) -> str:
+    """The operating point at 1 %, where so many non-members can show one."""
+    from discreet.auditing.audit import AttackResult
+
+    assert isinstance(attack, AttackResult)
+    for point in attack.tpr_at_fpr:
+        if point.false_positive_rate == 0.01:
+            low, high = point.true_positive_interval
+            return f"{point.true_positive_rate:.3f} ({low:.3f} … {high:.3f})"
+    return "too few to say"

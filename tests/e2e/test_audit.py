@@ -1,0 +1,199 @@
+"""`discreet audit` on real runs: a private one, the same over-fitted in secret, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from discreet.auditing.audit import LEAST_REHEARSAL
+from discreet.auditing.controls import overfitted
+from discreet.cli.main import main
+from discreet.data import open_spec
+from discreet.labels import CIHP
+from discreet.m2fp import load_model, save_model
+from discreet.privacy.ledger import Ledger
+from tests.e2e.conftest import RUN_TOML, write_pictures
+
+NUM_MEMBERS, NUM_OTHERS = 24, 54
+Verb = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of one pool, members and others."""
+    folder = tmp_path_factory.mktemp("audit")
+    write_pictures(folder / "pool" / "train", NUM_MEMBERS)
+    write_pictures(folder / "pool" / "val", NUM_OTHERS, seed=1, subjects=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def verb(place: Path) -> Verb:
+    """The command in this process, with a state folder of its own."""
+
+    def run(*words: object) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DISCREET_STATE", str(place / "state"))
+            return main([str(word) for word in words])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def private_run(place: Path, start: Path, verb: Verb) -> Path:
+    """A private run, noisy enough to hide everybody."""
+    toml = place / "RUN.toml"
+    toml.write_text(RUN_TOML.format(data=place / "pool", init=start).replace("epochs = 4", "epochs = 1"))
+    assert verb("train", toml, "--out", place / "run", "--json") == 0
+    return place / "run"
+
+
+@pytest.fixture(scope="module")
+def leaking_run(place: Path, private_run: Path) -> Path:
+    """A folder that claims what the private run does, and holds weights that know their pictures by heart."""
+    shutil.copytree(private_run, place / "leaking")
+    model, info = load_model(private_run)
+    members = open_spec(f"folder:{place / 'pool'}@train")
+    for seed in range(2):
+        model = overfitted(model, members, range(NUM_MEMBERS), CIHP, info.image_size, seed=seed)
+    save_model(place / "leaking", model, CIHP, image_size=info.image_size)
+    return place / "leaking"
+
+
+def evaluations(place: Path) -> int:
+    """Un-noised accesses that the ledger knows of."""
+    with Ledger.open(place / "state" / "ledger.sqlite") as ledger:
+        return len(ledger._store.records("evaluation"))
+
+
+@pytest.fixture(scope="module")
+def accesses(private_run: Path, place: Path, verb: Verb) -> int:
+    """The private run is audited; how many accesses that was."""
+    before = evaluations(place)
+    assert verb("audit", private_run) == 0
+    return evaluations(place) - before
+
+
+def test_a_private_run_passes(private_run: Path, accesses: int) -> None:
+    said = json.loads((private_run / "audit" / "audit.json").read_text())
+    assert (said["verdict"], said["valid"]) == ("none found by these tests", True), said["problems"]
+    assert [attack["name"] for attack in said["attacks"]][:2] == ["loss", "calibrated"]
+    assert said["num_members"] == NUM_MEMBERS
+    assert said["num_non_members"] == NUM_OTHERS - LEAST_REHEARSAL
+    for attack in (*said["attacks"], said["blind"], said["negative_control"]):
+        assert attack["auc_interval"][0] <= attack["auc"] <= attack["auc_interval"][1]
+        assert attack["tpr_at_fpr"] == [], "so few pictures show no rate of 1 %"
+    assert said["positive_control"]["auc_interval"][0] > 0.5
+    assert all(bound["epsilon_lower_bound"] == 0 < bound["epsilon_ceiling"] for bound in said["bounds"])
+
+
+def test_every_access_is_in_the_ledger(accesses: int) -> None:
+    assert accesses == 2, "members, and others"
+
+
+def test_the_card_tells_of_the_audit(
+    private_run: Path, accesses: int, verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("card", private_run) == 0
+    card = capsys.readouterr().out
+    assert "none found by these tests" in card
+    assert "AUC of the attack loss" in card
+
+
+def test_the_report_holds_everything_and_no_picture(private_run: Path, accesses: int) -> None:
+    page = (private_run / "audit" / "report.html").read_text()
+    assert "No leak was found by these tests." in page
+    assert "没有发现泄漏" in page
+    assert not re.search(r"<script|src=|href=|https?:", page)
+    # Nobody's picture, and nobody's name.
+    assert "data:image" not in page
+    assert "person-" not in page
+
+
+def test_a_model_that_knows_its_pictures_is_caught(
+    leaking_run: Path, place: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = place / "for the owner"
+    assert verb("audit", leaking_run, "--out", out, "--show-pictures", "--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["valid"], said["problems"]
+    assert said["verdict"] in {"leak found", "claim refuted"}
+    assert max(attack["auc"] for attack in said["attacks"]) > 0.8
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/jpeg") == 12
+    assert "Most exposed members" in page
+
+
+def refused(verb: Verb, capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """What is said of an audit that is not made."""
+    assert verb("audit", *words) == 1
+    return capsys.readouterr().err
+
+
+def test_what_is_refused(
+    private_run: Path, place: Path, verb: Verb, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept = (private_run / "audit").exists() and (private_run / "audit" / "audit.json").read_bytes()
+    pool = place / "pool"
+    assert "choose among" in refused(verb, capsys, private_run, "--attacks", "magic")
+    assert "confidence" in refused(verb, capsys, private_run, "--confidence", 1.0)
+    assert "at least 1" in refused(verb, capsys, private_run, "--pictures", 0)
+    assert "handed out" in refused(verb, capsys, private_run, "--show-pictures")
+    assert "does not exist" in refused(verb, capsys, tmp_path)
+    both = shutil.copytree(pool / "val", tmp_path / "both" / "val")
+    shutil.copy(pool / "train" / "images" / "003.jpg", both / "images" / "007.jpg")
+    assert "1 pictures" in refused(verb, capsys, private_run, "--non-members", f"folder:{tmp_path / 'both'}@val")
+    assert "some hundreds" in refused(verb, capsys, private_run, "--pictures", 5)
+
+    write_pictures(tmp_path / "few" / "val", 5, seed=2)
+    assert "some hundreds" in refused(verb, capsys, private_run, "--non-members", f"folder:{tmp_path / 'few'}@val")
+
+    other = write_pictures(tmp_path / "other" / "val", 54, seed=3)
+    (other / "labels.json").write_text(json.dumps([f"part {index}" for index in range(20)]))
+    message = refused(verb, capsys, private_run, "--non-members", f"folder:{tmp_path / 'other'}@val")
+    assert "labelled as the training ones" in message
+
+    silent = shutil.copytree(private_run, tmp_path / "silent")
+    (silent / "statement.json").unlink()
+    assert "statement.json" in refused(verb, capsys, silent)
+    (silent / "statement.json").write_text("{")
+    assert "damaged" in refused(verb, capsys, silent)
+
+    pathless = shutil.copytree(private_run, tmp_path / "pathless")
+    config = pathless / "config.toml"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("evaluate")))
+    assert "--non-members" in refused(verb, capsys, pathless)
+    assert kept == ((private_run / "audit").exists() and (private_run / "audit" / "audit.json").read_bytes())
+
+
+def test_pictures_from_elsewhere_make_it_not_valid(
+    private_run: Path, tmp_path: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Non-members of another pool are told by their light: an audit must not call that a leak."""
+    folder = write_pictures(tmp_path / "elsewhere" / "val", 54, seed=4)
+    for path in (folder / "images").iterdir():
+        image = np.asarray(Image.open(path)).astype(float)
+        Image.fromarray((image * 0.5 + 100).astype(np.uint8)).save(path)
+    assert (
+        verb(
+            "audit",
+            private_run,
+            "--non-members",
+            f"folder:{tmp_path / 'elsewhere'}@val",
+            "--out",
+            tmp_path / "out",
+            "--json",
+        )
+        == 1
+    )
+    said = json.loads(capsys.readouterr().out)
+    assert said["verdict"] == "audit not valid"
+    assert any("without any model" in problem for problem in said["problems"])
