@@ -197,3 +197,31 @@ def test_pictures_from_elsewhere_make_it_not_valid(
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == "audit not valid"
     assert any("without any model" in problem for problem in said["problems"])
+
+
+def test_canaries_are_the_trials_of_a_run_that_has_them(
+    place: Path, start: Path, tmp_path: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "train", 110, seed=5, subjects=False)
+    toml = tmp_path / "RUN.toml"
+    text = (
+        RUN_TOML.format(data=tmp_path, init=start).replace("epochs = 4", "epochs = 1").replace("size = 4", "size = 20")
+    )
+    text = text.replace(f"folder:{tmp_path}@val", f"folder:{place / 'pool'}@val").replace(
+        "delta = 1e-3", "delta = 1e-5"
+    )
+    toml.write_text(text)
+    out = tmp_path / "run"
+    assert verb("train", toml, "--out", out, "--canaries", 111) == 1
+    assert "plant fewer" in capsys.readouterr().err
+    assert verb("train", toml, "--out", out, "--canaries", 100) == 0
+    assert not [path for path in out.rglob("*") if "canar" in path.name], "coins are not handed out"
+    assert verb("audit", out, "--attacks", "loss,combined", "--pictures", 30) == 1
+    assert "canaries" in capsys.readouterr().err
+    verb("audit", out, "--attacks", "loss,combined", "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert said["valid"], said["problems"]
+    assert said["num_members"] + said["num_non_members"] == 100
+    one_run = {bound["method"]: bound for bound in said["bounds"]}["one run, canaries"]
+    assert one_run["epsilon_lower_bound"] <= 1.0
+    assert 2.0 < one_run["epsilon_ceiling"] < 3.0, "fifty right guesses"

@@ -85,6 +85,9 @@ ATTACKS: Mapping[str, Attack] = {
     "supervised": _supervised,
 }
 
+# These never look at who of the trials is a member: their guesses may be counted against coins. The best first.
+BLIND_TO_COINS = ("combined", "calibrated", "label-only", "loss")
+
 
 def chosen_attacks(names: str | None) -> list[str]:
     """Names from a list like "loss,combined"; all where there is none.

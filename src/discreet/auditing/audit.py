@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from discreet.auditing.attacks import ATTACKS, Scored, learned_on_half
-from discreet.auditing.bounds import Bound, bounds_of
+from discreet.auditing.attacks import ATTACKS, BLIND_TO_COINS, Scored, learned_on_half
+from discreet.auditing.bounds import Bound, bounds_of, one_run_bounds
 from discreet.auditing.controls import STEPS, overfitted
 from discreet.auditing.curves import OperatingPoint, Scores, area_under_curve, curve, operating_point
 from discreet.auditing.evidence import Evidence
@@ -23,7 +23,8 @@ from discreet.auditing.gates import gate_alpha
 from discreet.auditing.looks import looks_of
 from discreet.auditing.signals import signals_of
 from discreet.auditing.statistics import Interval
-from discreet.data.samples import Sample, SampleSource, require_subjects
+from discreet.data.samples import SampleSource, require_subjects
+from discreet.data.subset import Subset
 from discreet.errors import DataError, WeightsError
 from discreet.labels import LabelSet
 from discreet.m2fp import M2FP
@@ -57,6 +58,19 @@ class Audited:
     epsilon: float | None
     delta: float
     unit: str
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """What bounds from one run need besides members and non-members, which are then the canaries.
+
+    Args:
+        num_guesses: fixed before the run.
+        rehearsal: other pictures, none of them a canary. *SENSITIVE*
+    """
+
+    num_guesses: int
+    rehearsal: SampleSource
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,7 @@ def audit(
     *,
     attacks: Sequence[str] = tuple(ATTACKS),
     at_most: int | None = None,
+    canaries: Canaries | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     progress: Bar,
@@ -154,6 +169,7 @@ def audit(
         non_members: pictures of the same pool, told from members by lot. *SENSITIVE*
         attacks: names of ATTACKS.
         at_most: pictures of each kind; others are left out by lot.
+        canaries: where members and non-members are what coins let into the run, and left out of it.
         confidence: of all statements together.
         seed: of lots.
         progress: shows bars.
@@ -164,10 +180,10 @@ def audit(
         WeightsError: the start tells other parts apart.
     """
     started = time.monotonic()
-    _check(audited, members, non_members)
+    _check(audited, members, non_members, canaries)
     rng = np.random.default_rng(seed)
-    reserved, others = _apart(non_members, rng)
-    inside, outside = (_Chosen(source, _drawn(len(source), at_most, rng)) for source in (members, others))
+    reserved, others = _apart(non_members, rng) if canaries is None else (canaries.rehearsal, non_members)
+    inside, outside = (Subset(source, _drawn(len(source), at_most, rng)) for source in (members, others))
     if min(len(inside), len(outside)) < LEAST_TRIALS:
         raise _too_few(len(inside), len(outside), "image")
     with progress("compare members with non-members", len(inside) + len(outside)) as advance:
@@ -177,8 +193,8 @@ def audit(
     if min(evidence.is_member.sum(), (~evidence.is_member).sum()) < LEAST_TRIALS:
         raise _too_few(int(evidence.is_member.sum()), int((~evidence.is_member).sum()), audited.unit)
 
-    bounded = "combined" if "combined" in attacks else attacks[0]
-    num_bounds, num_controls = 2, 3 if audited.start is not None else 2
+    bounded = next((name for name in BLIND_TO_COINS if name in attacks), attacks[0])
+    num_bounds, num_controls = 2 if canaries is None else 4, 3 if audited.start is not None else 2
     alpha = gate_alpha(1 - confidence, len(attacks) + num_bounds + num_controls)
 
     def judged(name: str, scored: Scored, of: Evidence = evidence) -> AttackResult:
@@ -193,6 +209,10 @@ def audit(
         negative = judged("negative control", ATTACKS[bounded](of_start, rehearsal))
     positive = judged("positive control", ATTACKS["calibrated"](rehearsal, rehearsal), rehearsal)
     trials = np.flatnonzero(evidence.is_member & scored[bounded].counted)
+    bounds = bounds_of(*scored[bounded].split(evidence.is_member), audited.delta, alpha, seed)
+    if canaries is not None and bounded in BLIND_TO_COINS:
+        scores = scored[bounded].scores
+        bounds += one_run_bounds(scores, evidence.is_member, canaries.num_guesses, audited.delta, alpha)
     surest = trials[np.argsort(-scored[bounded].scores[trials], kind="stable")]
     return Audit(
         epsilon=audited.epsilon,
@@ -203,7 +223,7 @@ def audit(
         confidence=confidence,
         attacks=results,
         bounded=bounded,
-        bounds=bounds_of(*scored[bounded].split(evidence.is_member), audited.delta, alpha, seed),
+        bounds=bounds,
         blind=blind,
         negative_control=negative,
         positive_control=positive,
@@ -213,23 +233,7 @@ def audit(
     )
 
 
-class _Chosen:
-    """Some pictures of a data set, as a data set."""
-
-    def __init__(self, source: SampleSource, indices: Sequence[int]) -> None:
-        self._source, self._indices = source, indices
-        self.spec, self.label_set = source.spec, source.label_set
-        self.names: Sequence[str] = [source.names[index] for index in indices]
-        self.subjects: Sequence[str | None] = [source.subjects[index] for index in indices]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._source[self._indices[index]]
-
-
-def _check(audited: Audited, members: SampleSource, non_members: SampleSource) -> None:
+def _check(audited: Audited, members: SampleSource, non_members: SampleSource, canaries: Canaries | None) -> None:
     """Refuse what can be refused before a picture is read."""
     for source in (members, non_members):
         if source.label_set.names != audited.labels.names:
@@ -237,8 +241,14 @@ def _check(audited: Audited, members: SampleSource, non_members: SampleSource) -
                 f"{source.spec} has the parts of {source.label_set.name!r}, the model those of "
                 f"{audited.labels.name!r}; audit with pictures labelled as the training ones"
             )
-    if min(len(members), len(non_members) - LEAST_REHEARSAL) < LEAST_TRIALS:
+    spare = LEAST_REHEARSAL if canaries is None else 0
+    if min(len(members), len(non_members) - spare) < LEAST_TRIALS:
         raise _too_few(len(members), len(non_members), "image")
+    if canaries is not None and len(canaries.rehearsal) < LEAST_REHEARSAL:
+        raise DataError(
+            f"{len(canaries.rehearsal)} pictures that are no canaries are too few to rehearse on; give "
+            f"{LEAST_REHEARSAL} with --non-members, or with data.evaluate"
+        )
     if audited.start is not None and audited.start.num_classes != audited.model.num_classes:
         raise WeightsError("the public start tells other parts apart than the model; audit without a start")
 
@@ -261,7 +271,7 @@ def _apart(source: SampleSource, rng: np.random.Generator) -> tuple[SampleSource
     """Pictures for the rehearsal, drawn by lot, and the rest: what an attack learned from is no trial."""
     count = min(max(len(source) // 4, LEAST_REHEARSAL), MOST_REHEARSAL)
     order = rng.permutation(len(source))
-    return _Chosen(source, sorted(order[:count].tolist())), _Chosen(source, sorted(order[count:].tolist()))
+    return Subset(source, sorted(order[:count].tolist())), Subset(source, sorted(order[count:].tolist()))
 
 
 def _refuse_overlap(inside: SampleSource, outside: SampleSource, advance: Callable[..., None]) -> None:
@@ -309,6 +319,7 @@ def _gather(audited: Audited, inside: SampleSource, outside: SampleSource, progr
 
 def _rehearsal(audited: Audited, reserved: SampleSource, seed: int, progress: Bar) -> Evidence:
     """Signals of a copy that was over-fitted to half of some pictures; the model itself is its reference."""
+    reserved = Subset(reserved, range(min(len(reserved), MOST_REHEARSAL)))
     is_member = np.random.default_rng([seed, 1]).permutation(len(reserved)) < len(reserved) // 2
     learned = np.flatnonzero(is_member).tolist()
     with progress("over-fit a copy, to be caught", STEPS) as advance:

@@ -7,10 +7,16 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from discreet.auditing.audit import Audited
+from discreet.auditing.audit import Audited, Canaries
+from discreet.data import open_spec
+from discreet.data.samples import SampleSource
+from discreet.data.subset import Subset
 from discreet.errors import ConfigurationError, DataError
 from discreet.m2fp import load_model
+from discreet.training.batches import units_of
+from discreet.training.planted import read_planted
 from discreet.training.release import STATEMENT_FILE
+from discreet.training.run_folder import RUN_FILE, read_record
 from discreet.training.settings import RunSettings, parse_settings
 
 # Where nothing is claimed, bounds on ε are given at this δ.
@@ -18,19 +24,58 @@ _DELTA_WITHOUT_CLAIM = 1e-5
 
 
 @dataclass(frozen=True)
-class AuditedRun:
-    """What an audit reads in a run's folder.
+class Trials:
+    """Who is guessed.
 
     Args:
-        audited: model, start, claim.
-        settings: of the run: they name its pictures.
+        members, non_members: pictures of each kind. *SENSITIVE*
+        canaries: where coins decided which is which.
     """
 
-    audited: Audited
-    settings: RunSettings
+    members: SampleSource
+    non_members: SampleSource
+    canaries: Canaries | None
+
+    @property
+    def sources(self) -> list[SampleSource]:
+        """Everything that an audit reads."""
+        more = [] if self.canaries is None else [self.canaries.rehearsal]
+        return [self.members, self.non_members, *more]
 
 
-def read_audited_run(run: Path, start: Path | None) -> AuditedRun:
+def open_trials(settings: RunSettings, run: Path, state: Path, non_members: str | None) -> Trials:
+    """The run's canaries, if it has any; otherwise its training pictures, and others.
+
+    Args:
+        settings: of the run.
+        run: its folder.
+        state: the state folder, which knows canaries.
+        non_members: a SPEC; by default the run's data.evaluate.
+
+    Raises:
+        ConfigurationError: no others are known.
+        DataError: pictures are missing.
+    """
+    spec = non_members or settings.data.evaluate
+    if spec is None:
+        raise ConfigurationError(
+            "the run names no pictures that it was not trained on; give --non-members SPEC, of the same pool"
+        )
+    data = settings.data
+    members = open_spec(data.train, subject_pattern=data.subject_pattern, shared_pictures=data.shared_pictures)
+    others = open_spec(spec, subject_pattern=data.subject_pattern)
+    planted = read_planted(state, read_record(run / RUN_FILE).run_id) if settings.training.canaries else None
+    if planted is None:
+        return Trials(members, others, None)
+    units = units_of(members, settings.privacy.unit if settings.privacy else "image").pictures
+    inside, outside = (
+        Subset(members, [picture for unit in chosen for picture in units[unit]])
+        for chosen in (planted.inside, planted.outside)
+    )
+    return Trials(inside, outside, Canaries(planted.num_guesses, others))
+
+
+def read_audited_run(run: Path, start: Path | None) -> Audited:
     """Load a run.
 
     Args:
@@ -54,7 +99,7 @@ def read_audited_run(run: Path, start: Path | None) -> AuditedRun:
         raise DataError(f"{run / STATEMENT_FILE} is damaged; copy the run's folder anew") from None
     settings = run_settings(run)
     model, info = load_model(run)
-    audited = Audited(
+    return Audited(
         model=model,
         start=None if start is None else load_model(start)[0],
         labels=info.labels,
@@ -63,7 +108,6 @@ def read_audited_run(run: Path, start: Path | None) -> AuditedRun:
         delta=guarantee.get("delta") or _DELTA_WITHOUT_CLAIM,
         unit="image" if settings.privacy is None else settings.privacy.unit,
     )
-    return AuditedRun(audited, settings)
 
 
 def run_settings(run: Path) -> RunSettings:

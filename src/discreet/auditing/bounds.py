@@ -9,10 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discreet.auditing.curves import Scores, at_threshold
-from discreet.auditing.statistics import clopper_pearson_epsilon, gdp_epsilon
+from discreet.auditing.statistics import (
+    clopper_pearson_epsilon,
+    gdp_epsilon,
+    one_run_epsilon,
+    one_run_gdp_epsilon,
+)
 
+GAUSSIAN = "the trade-off curve is a Gaussian one"
 _NUM_THRESHOLDS = 25
 
 
@@ -54,9 +61,34 @@ def bounds_of(members: Scores, non_members: Scores, delta: float, alpha: float, 
         Bound(name, conditional, find(*counts, delta, alpha), find(*perfect, delta, alpha))
         for name, conditional, find in (
             ("Clopper–Pearson", "", clopper_pearson_epsilon),
-            ("Gaussian", "the trade-off curve is a Gaussian one", gdp_epsilon),
+            ("Gaussian", GAUSSIAN, gdp_epsilon),
         )
     ]
+
+
+def one_run_bounds(
+    scores: Scores, is_inside: NDArray[np.bool_], num_guesses: int, delta: float, alpha: float
+) -> list[Bound]:
+    """Bounds from canaries that coins of ½ let in: the surest are guessed "in", the least sure "out".
+
+    Args:
+        scores: of all canaries, found without looking at the coins. *SENSITIVE*
+        is_inside: how the coins fell. *SENSITIVE*
+        num_guesses: fixed before the run; half of them "in".
+        delta: of the claim.
+        alpha: chance that a bound lies above the truth.
+    """
+    order = np.argsort(scores, kind="stable")
+    half = num_guesses // 2
+    correct = int(is_inside[order[len(order) - half :]].sum() + (~is_inside[order[:half]]).sum())
+    return [
+        Bound(name, conditional, find(len(scores), 2 * half, correct, delta, 1 - alpha),
+              find(len(scores), 2 * half, 2 * half, delta, 1 - alpha))
+        for name, conditional, find in (
+            ("one run, canaries", "", one_run_epsilon),
+            ("one run, canaries, Gaussian", GAUSSIAN, one_run_gdp_epsilon),
+        )
+    ]  # fmt: skip
 
 
 def _best_threshold(members: Scores, non_members: Scores, delta: float, alpha: float) -> float:

@@ -57,9 +57,9 @@ _ATTACKS = {
     "negative control": ("negative control: the public start", "阴性对照：公开起点"),
     "positive control": ("positive control: an over-fitted copy", "阳性对照：过拟合副本"),
 }
+_CANARIES = ("canaries planted before training", "训练前植入的金丝雀样本")
 _NOT_TESTED = (
     ("attacks with shadow models (LiRA, RMIA)", "使用影子模型的攻击（LiRA、RMIA）"),
-    ("canaries planted before training", "训练前植入的金丝雀样本"),
     ("model inversion", "模型反演"),
     ("attackers who choose pictures in training", "能够操纵训练图片的攻击者"),
 )
@@ -131,7 +131,7 @@ def audit_html(run: str, audit: Audit, exposed: Sequence[Exposed] = ()) -> str:
         body += ["<h2>Most exposed members · 暴露程度最高的成员</h2>", _faces(exposed)]
     body += [
         "<h2>Not tested · 未测试</h2>",
-        "<ul>" + "".join(f"<li>{en} · {zh}</li>" for en, zh in _NOT_TESTED) + "</ul>",
+        "<ul>" + "".join(f"<li>{en} · {zh}</li>" for en, zh in _not_tested(audit)) + "</ul>",
         f"<footer>Written by <code>discreet audit</code> in {audit.seconds:.0f} s. Numbers on this page are computed "
         "from private pictures without noise.</footer>",
     ]
@@ -196,6 +196,12 @@ def roc_svg(audit: Audit, width: int = 720, height: int = 420) -> str:
         '<text x="4" y="14">true positives · 真阳性率</text>'
         "</svg>"
     )
+
+
+def _not_tested(audit: Audit) -> list[tuple[str, str]]:
+    """What nobody should take this audit for."""
+    without_canaries = not any("canaries" in bound.method for bound in audit.bounds)
+    return [*([_CANARIES] if without_canaries else []), *_NOT_TESTED]
 
 
 def _verdict(audit: Audit) -> str:

@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A complete run's folder; pictures are those that its settings name."""
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument(
-        "--non-members", metavar="SPEC", help="pictures of the same pool, not trained on; by default data.evaluate"
+        "--non-members",
+        metavar="SPEC",
+        help="pictures of the same pool, not trained on; by default data.evaluate. "
+        "Where the run has canaries, these are the trials, and such pictures only serve to rehearse on",
     )
     parser.add_argument("--attacks", metavar="A,B", help="by default all; see docs/audit.md")
     parser.add_argument("--pictures", type=int, metavar="N", help="at most so many of each, drawn by lot")
@@ -37,11 +40,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     from discreet.auditing.attacks import chosen_attacks
     from discreet.auditing.audit import NO_LEAK, audit
-    from discreet.auditing.audited_run import read_audited_run, run_settings
+    from discreet.auditing.audited_run import open_trials, read_audited_run, run_settings
     from discreet.auditing.card import AUDIT_FILE
     from discreet.auditing.report import Exposed, audit_html
     from discreet.cli.state import state_folder
-    from discreet.data import open_spec
     from discreet.errors import ConfigurationError
     from discreet.loading import model_folder
     from discreet.privacy.ledger import Ledger
@@ -60,36 +62,31 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             f"--show-pictures would put private pictures into {out}, which may be handed out; name --out elsewhere"
         )
     settings = run_settings(arguments.run)
-    spec = arguments.non_members or settings.data.evaluate
-    if spec is None:
-        raise ConfigurationError(
-            "the run names no pictures that it was not trained on; give --non-members SPEC, of the same pool"
-        )
+    trials = open_trials(settings, arguments.run, state_folder(), arguments.non_members)
+    if trials.canaries is not None and arguments.pictures is not None:
+        raise ConfigurationError("the run has canaries, which are guessed all together; leave out --pictures")
     init = settings.model.init
-    found_run = read_audited_run(arguments.run, None if init in (None, "none") else model_folder(init))
-    members = open_spec(
-        settings.data.train,
-        subject_pattern=settings.data.subject_pattern,
-        shared_pictures=settings.data.shared_pictures,
-    )
-    non_members = open_spec(spec, subject_pattern=settings.data.subject_pattern)
+    audited = read_audited_run(arguments.run, None if init in (None, "none") else model_folder(init))
     with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
-        for source in (members, non_members):
+        for source in trials.sources:
             ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec)
     found = audit(
-        found_run.audited,
-        members,
-        non_members,
+        audited,
+        trials.members,
+        trials.non_members,
         attacks=attacks,
         at_most=arguments.pictures,
+        canaries=trials.canaries,
         confidence=arguments.confidence,
         seed=arguments.seed,
         progress=output.progress,
     )
     exposed: list[Exposed] = []
     if arguments.show_pictures:
-        position = {name: index for index, name in enumerate(members.names)}
-        exposed = [Exposed(name, members[position[name]].image) for name in found.exposed[:12] if name in position]
+        position = {name: index for index, name in enumerate(trials.members.names)}
+        exposed = [
+            Exposed(name, trials.members[position[name]].image) for name in found.exposed[:12] if name in position
+        ]
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / AUDIT_FILE, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
     write_text(out / "report.html", audit_html(arguments.run.name, found, exposed))

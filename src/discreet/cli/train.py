@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials", type=int, metavar="K", help="K runs at several learning rates under one ε; data.evaluate chooses"
     )
     parser.add_argument(
+        "--canaries", type=int, metavar="N", help="N units that a coin each lets in or leaves out, for audits to guess"
+    )
+    parser.add_argument(
         "--private",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -56,6 +59,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         overrides.append(f"training.micro_batch_size={arguments.micro_batch}")
     if arguments.trials is not None:
         overrides.append(f"training.trials={arguments.trials}")
+    if arguments.canaries is not None:
+        overrides.append(f"training.canaries={arguments.canaries}")
     settings = read_settings(arguments.settings, overrides, arguments.private)
     init = settings.model.init
     with ranks_of_environment() as ranks, interruptible(output) as should_stop:

@@ -7,7 +7,7 @@ adding a picture to the data set, or another micro-batch size, shifts nobody's r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -49,13 +49,18 @@ class Units:
     """The privacy units of a data set: which pictures each one owns.
 
     Args:
-        pictures: picture indices, one tuple a unit, in a fixed order. *SENSITIVE*
+        pictures: picture indices, one tuple a unit, in a fixed order; empty for one that was left out. *SENSITIVE*
     """
 
     pictures: tuple[tuple[int, ...], ...]
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def without(self, left_out: Iterable[int]) -> Units:
+        """The same units, some of which own nothing: they are drawn as ever, and contribute nothing."""
+        gone = set(left_out)
+        return Units(tuple(() if unit in gone else owned for unit, owned in enumerate(self.pictures)))
 
 
 def units_of(source: SampleSource, unit: str) -> Units:
@@ -162,7 +167,9 @@ class BatchLoader:
         self._expected, self._coming = None, []
 
     def _read(self, unit: int, step: int) -> list[_Loaded]:
-        """All views of a unit; none if one of them cannot be read."""
+        """All views of a unit; none if it owns nothing, or one of them cannot be read."""
+        if not self._units.pictures[unit]:
+            return []
         try:
             sampled = [self._sample(unit, step, view) for view in range(self.views)]
         except DataError:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource, require_subjects
+from discreet.errors import ConfigurationError
 from discreet.m2fp import M2FP, criterion, make_targets, merge_adapters
 from discreet.privacy.cross_check import require_agreement
 from discreet.privacy.isolation import check_isolation
@@ -26,6 +27,7 @@ from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
 from discreet.privacy.statement import RunFacts
 from discreet.training.batches import probe_picture, units_of
 from discreet.training.course import Course, Prepared
+from discreet.training.planted import plant, read_planted
 from discreet.training.private_data import picture_bytes
 from discreet.training.release import release_metrics, release_model, release_statement
 from discreet.training.run_folder import (
@@ -105,10 +107,13 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
         record = open_run(out, settings, resume=resume, num_processes=around.ranks.size)
         key = None if record.complete else _enter(ledger, record, fingerprints, run, around)
         private = _is_private(ledger, record.run_id)
+        if settings.training.canaries and not record.complete:
+            plant(around.state, record.run_id, len(run.units), settings.training.canaries, around.test_seed)
         around.ranks.told({"record": asdict(record), "private": private})
         done = run.total_steps
         if not record.complete:
-            done, sensitivity = Course(settings, out, around, run, record, key, ledger).take()
+            taken = _with_canaries(around, run, record)
+            done, sensitivity = Course(settings, out, around, taken, record, key, ledger).take()
             if done == run.total_steps:
                 _release(settings, out, around, run, record, ledger, sensitivity)
         if done == run.total_steps:
@@ -122,8 +127,17 @@ def _follow(settings: RunSettings, out: Path, around: Surroundings, run: Prepare
     record, done = RunRecord(**news["record"]), run.total_steps
     if not record.complete:
         key = None if run.plan is None else RunKey.load(private_folder(around.state, record.run_id))
+        run = _with_canaries(around, run, record)
         done, _ = Course(settings, out, around, run, record, key, ledger=None).take()
     return done, news["private"]
+
+
+def _with_canaries(around: Surroundings, run: Prepared, record: RunRecord) -> Prepared:
+    """Without the units that coins have left out."""
+    planted = read_planted(around.state, record.run_id)
+    if planted is None:
+        return run
+    return replace(run, units=run.units.without(planted.outside))
 
 
 def _subject_names(settings: RunSettings, source: SampleSource) -> list[bytes]:
@@ -182,6 +196,10 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
     plan = make_plan(settings, len(units))
     training = settings.training
     num_steps = num_steps_for(training.epochs, len(units), training.batch_size)
+    if training.canaries > len(units):
+        raise ConfigurationError(
+            f"training.canaries is {training.canaries}, and there are {len(units)} units; plant fewer"
+        )
     model = starting_model(settings, source.label_set, around.init)
     if plan is not None and around.ranks.leads:
         require_agreement(plan)

@@ -82,6 +82,7 @@ class TrainingSettings(_Section):
     seed: int = Field(default=7, ge=0)  # of augmentation and initialisation only; noise and sampling have their own key
     checkpoint_every: int = Field(default=20, ge=1)  # steps
     threads: int | None = Field(default=None, ge=1)
+    canaries: int = Field(default=0, ge=0)  # units that a coin each lets in or leaves out, for an audit to guess
     trials: int = Field(default=1, ge=1, le=64)  # runs at several learning rates; ε covers all of them together
 
     @field_validator("image_size", mode="before")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from discreet.auditing.bounds import bounds_of
+from discreet.auditing.bounds import bounds_of, one_run_bounds
 from discreet.auditing.curves import area_under_curve, curve, gaussian_curve, operating_point, supports
 from discreet.auditing.gates import gate_alpha, spent_alpha
+from discreet.auditing.statistics import one_run_epsilon, one_run_gdp_epsilon
 from discreet.errors import ConfigurationError
 
 
@@ -85,3 +86,14 @@ def test_a_bound_lies_below_its_ceiling_and_grows_with_the_leak() -> None:
         found.append(bounds[0].epsilon_lower_bound)
     assert found[0] == 0.0
     assert 0.5 < found[1] < found[2]
+
+
+def test_canaries_are_guessed_from_both_ends() -> None:
+    is_inside = np.array([False] * 50 + [True] * 50)
+    scores = np.arange(100.0)
+    scores[[0, 99]] = scores[[99, 0]]  # one wrong guess at each end
+    unconditional, conditional = one_run_bounds(scores, is_inside, 40, 1e-5, 0.05)
+    assert unconditional.epsilon_lower_bound == one_run_epsilon(100, 40, 38, 1e-5, 0.95)
+    assert conditional.epsilon_lower_bound == one_run_gdp_epsilon(100, 40, 38, 1e-5, 0.95)
+    assert unconditional.epsilon_ceiling == one_run_epsilon(100, 40, 40, 1e-5, 0.95)
+    assert (unconditional.conditional, bool(conditional.conditional)) == ("", True)
