@@ -17,6 +17,10 @@ _SHIPPED = {
         "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
         "5435221872e185e1d5e53f6ea6c2e8e2fb84d2f34481ebb419e7e61e026252ec",
     ),
+    "m2fp-lite-imagenet": (
+        "ac35722a402120df4ef1a6221f3529f93a8eb3aeeabf73d2c57ef713a9be1322",
+        "6b5734b9929a8e883125b9ce1774e963666e37e51bb86530846b8c41c2093243",
+    ),
 }
 
 
