@@ -48,10 +48,10 @@ def verb(place: Path) -> Verb:
 
 @pytest.fixture(scope="module")
 def private_run(place: Path, start: Path, verb: Verb) -> Path:
-    """A private run, noisy enough to hide everybody."""
+    """A private run, noisy enough to hide everybody; with a test key, because an audit's controls may err by chance."""
     toml = place / "RUN.toml"
     toml.write_text(RUN_TOML.format(data=place / "pool", init=start).replace("epochs = 4", "epochs = 1"))
-    assert verb("train", toml, "--out", place / "run", "--json") == 0
+    assert verb("train", toml, "--out", place / "run", "--test-key", 11, "--json") == 0
     return place / "run"
 
 
@@ -214,7 +214,7 @@ def test_canaries_are_the_trials_of_a_run_that_has_them(
     out = tmp_path / "run"
     assert verb("train", toml, "--out", out, "--canaries", 111) == 1
     assert "plant fewer" in capsys.readouterr().err
-    assert verb("train", toml, "--out", out, "--canaries", 100) == 0
+    assert verb("train", toml, "--out", out, "--canaries", 100, "--test-key", 11) == 0
     assert not [path for path in out.rglob("*") if "canar" in path.name], "coins are not handed out"
     assert verb("audit", out, "--attacks", "loss,combined", "--pictures", 30) == 1
     assert "canaries" in capsys.readouterr().err
