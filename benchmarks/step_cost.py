@@ -5,7 +5,7 @@
 Also: noise and sampling as a share of a step of 256 expected pictures (all parameters; for the rest, a plain step's
 time), and the memory of a batch of eight micro-batches ("logical") beside that of one ("flat").
 
-Times are paired: plain, private, plain, private, … in one process, and the ratio is taken pair by
+"checkpointed" is flat clipping with activation checkpointing. Times are paired: plain, private, plain, private, … in one process, and the ratio is taken pair by
 pair. Peak memory is the high-water mark of a process of its own for each kind, less that of a
 process that only builds the model.
 """
@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from discreet.m2fp import M2FP, build, criterion, make_targets
+from discreet.m2fp import M2FP, build, criterion, make_targets, set_activation_checkpointing
 from discreet.privacy import Clipper, PrivacyPlan
 from discreet.privacy.keys import RunKey
 from discreet.training.batches import probe_picture
@@ -59,6 +59,13 @@ def private_step(model: M2FP, losses: Callable[[], torch.Tensor], style: str) ->
     with Clipper(model, 1.0, style) as clipper:  # pyright: ignore[reportArgumentType]
         clipper.accumulate(losses())
         clipper.take()
+
+
+def checkpointed_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
+    """Flat clipping with activation checkpointing."""
+    set_activation_checkpointing(model, True)
+    private_step(model, losses, "flat")
+    set_activation_checkpointing(model, False)
 
 
 def logical_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
@@ -97,12 +104,13 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
         "plain": lambda: plain_step(model, losses),
         "flat": lambda: private_step(model, losses, "flat"),
         "per_layer": lambda: private_step(model, losses, "per_layer"),
+        "checkpointed": lambda: checkpointed_step(model, losses),
     }
     for step in steps.values():
         step()
     rows = [{kind: seconds(step) for kind, step in steps.items()} for _ in range(rounds)]
     found: dict[str, Any] = {"plain_s": statistics.median(row["plain"] for row in rows)}
-    for kind in ("flat", "per_layer"):
+    for kind in ("flat", "per_layer", "checkpointed"):
         ratios = [row[kind] / row["plain"] for row in rows]
         found[f"{kind}_time_ratio"] = statistics.median(ratios)
         found[f"{kind}_time_ratio_range"] = [min(ratios), max(ratios)]
@@ -119,6 +127,8 @@ def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiproc
             plain_step(model, losses)
         elif kind == "logical":
             logical_step(model, losses)
+        elif kind == "checkpointed":
+            checkpointed_step(model, losses)
         elif kind != "built":
             private_step(model, losses, kind)
     # Not getrusage: its high-water mark is handed on from the parent process.
@@ -143,7 +153,7 @@ def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]
     base = peak_mib("built", name, size_px, batch_size)
     plain = peak_mib("plain", name, size_px, batch_size) - base
     ratios = {
-        kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in ("flat", "logical", "per_layer")
+        kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in ("flat", "logical", "per_layer", "checkpointed")
     }
     return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
 

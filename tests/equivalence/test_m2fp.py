@@ -11,7 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from discreet.m2fp import M2FP, CriterionSettings, Decisions, Targets, build, criterion, make_targets, set_trainable
+from discreet.m2fp import (
+    M2FP,
+    CriterionSettings,
+    Decisions,
+    Targets,
+    build,
+    criterion,
+    make_targets,
+    set_activation_checkpointing,
+    set_trainable,
+)
 from discreet.m2fp.presets import preset
 from discreet.privacy import Clipper
 from tests.equivalence.oracle import assert_equivalent, differences, gradients_in_batch, single_gradients
@@ -129,6 +139,37 @@ def test_float32(name: str):
     # one entry of its gradient jumps, in the plain loop against its own float64 too: in one picture of eight.
     assert sorted(sum_errors)[1] <= 1e-4
     assert max(sum_errors) <= 2e-2
+
+
+@pytest.mark.parametrize("style", ["flat", "per_layer"])
+@pytest.mark.parametrize("name", ["m2fp-lite", "m2fp-r50"])
+def test_activation_checkpointing_changes_no_bit_and_keeps_less(name: str, style: str):
+    model = network(name)
+    set_trainable(model, "all")
+    given = pictures(model)
+    found, kept = [], []
+    for on in (False, True):
+        set_activation_checkpointing(model, on)
+        tensors: dict[int, int] = {}
+
+        def note(tensor: Tensor, tensors: dict[int, int] = tensors) -> Tensor:
+            storage = tensor.untyped_storage()
+            tensors[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        try:
+            with Clipper(model, 1.0, style) as clipper:  # pyright: ignore[reportArgumentType]
+                # Within a checkpointed part its own hooks are innermost: these see what is kept for the backward pass.
+                with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+                    loss_B = given.losses(model, range(3))
+                norms_B = clipper.accumulate(loss_B)
+                found.append({"norms": norms_B, **clipper.take()})
+        finally:
+            set_activation_checkpointing(model, False)
+        kept.append(sum(tensors.values()) - sum(p.numel() * p.element_size() for p in model.parameters()))
+    assert all(bool(value.any()) for value in found[0].values())
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+    assert kept[1] < 0.6 * kept[0]
 
 
 def test_single_person_form():

@@ -8,7 +8,7 @@ from discreet.m2fp.criterion import CriterionSettings, criterion
 from discreet.m2fp.decisions import Decisions
 from discreet.m2fp.imagenet import load_imagenet_lite0
 from discreet.m2fp.low_rank import merge_adapters
-from discreet.m2fp.model import M2FP, build, set_trainable
+from discreet.m2fp.model import M2FP, build, set_activation_checkpointing, set_trainable
 from discreet.m2fp.output import M2FPOutput
 from discreet.m2fp.presets import PIXEL_MEAN, PIXEL_STD
 from discreet.m2fp.released import dump_released, load_released
@@ -33,5 +33,6 @@ __all__ = [
     "make_targets",
     "merge_adapters",
     "save_model",
+    "set_activation_checkpointing",
     "set_trainable",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from discreet.m2fp.layers import ConvNorm, FrozenBatchNorm2d
+from discreet.m2fp.layers import Chain, ConvNorm, FrozenBatchNorm2d
 
 STRIDES = (4, 8, 16, 32)
 
@@ -56,7 +56,7 @@ class Bottleneck(nn.Module):
         return F.relu(self.conv3(inner) + kept)
 
 
-class ResNet(nn.Module):
+class ResNet(Chain):
     """ResNet with a deep stem and bottleneck blocks; [3, 4, 23, 3] is ResNet-101."""
 
     channels = (256, 512, 1024, 2048)
@@ -74,10 +74,11 @@ class ResNet(nn.Module):
             self.add_module(f"res{stage + 2}", nn.Sequential(*blocks))
 
     def forward(self, images_B3HW: Tensor) -> list[Tensor]:
-        features = self.stem(images_B3HW)
+        features = self.run(self.stem, images_B3HW)
         outputs = []
         for stage in range(len(self.channels)):
-            features = self.get_submodule(f"res{stage + 2}")(features)
+            for block in self.get_submodule(f"res{stage + 2}").children():
+                features = self.run(block, features)
             outputs.append(features)
         return outputs
 
@@ -129,7 +130,7 @@ class InvertedBottleneck(nn.Module):
         return features_BDHW + inner if self.has_shortcut else inner
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(Chain):
     """EfficientNet-Lite0 without its classifier: ReLU6, no squeeze-and-excitation."""
 
     channels = (24, 40, 112, 320)
@@ -150,7 +151,7 @@ class EfficientNetLite0(nn.Module):
         features = F.relu6(self.stem(_pad_same(images_B3HW, kernel=3)))
         outputs = []
         for index, block in enumerate(self.blocks):
-            features = block(features)
+            features = self.run(block, features)
             if index in self._outputs:
                 outputs.append(features)
         return outputs

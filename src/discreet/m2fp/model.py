@@ -17,6 +17,7 @@ from discreet.errors import ConfigurationError
 from discreet.m2fp.backbones import STRIDES, EfficientNetLite0, ResNet
 from discreet.m2fp.criterion import CriterionSettings
 from discreet.m2fp.decisions import Decisions
+from discreet.m2fp.layers import Chain
 from discreet.m2fp.low_rank import add_adapters
 from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
 from discreet.m2fp.pixel_decoder import DeformablePixelDecoder, LitePixelDecoder, PixelFeatures
@@ -180,3 +181,10 @@ def set_trainable(model: M2FP, what: Trainable | str) -> None:
                 "norms-and-biases": isinstance(layer, _NORMS) or key == "bias" or name == _CLASS_HEAD,
             }
             parameter.requires_grad_(chosen[what])
+
+
+def set_activation_checkpointing(model: M2FP, on: bool) -> None:
+    """Whether backbone and pixel decoder compute again in the backward pass what they otherwise keep until then."""
+    for part in model.modules():
+        if isinstance(part, Chain):
+            part.activation_checkpointing = on

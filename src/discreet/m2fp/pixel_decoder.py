@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 from discreet.m2fp.attention import Attention
 from discreet.m2fp.deformable import DeformableLayer, cell_places
 from discreet.m2fp.layers import (
+    Chain,
     ConvNorm,
     FeedForward,
     flatten_cells,
@@ -64,7 +65,7 @@ def _mask_head(width: int) -> nn.Conv2d:
     return conv
 
 
-class DeformablePixelDecoder(nn.Module):
+class DeformablePixelDecoder(Chain):
     """Deformable attention over strides 32, 16 and 8, then one step of a feature pyramid to stride 4.
 
     Source: Cheng et al. 2021 (arXiv 2112.01527), MSDeformAttn pixel decoder.
@@ -92,7 +93,7 @@ class DeformablePixelDecoder(nn.Module):
         positions = self._positions(sizes, tokens)
         places = cell_places(sizes, tokens)
         for layer in self.layers:
-            tokens = layer(tokens, positions, places, sizes)
+            tokens = self.run(layer, tokens, positions, places, sizes)
         split = tokens.split([height * width for height, width in sizes], dim=1)
         levels = [unflatten_cells(part, *size) for part, size in zip(split, sizes, strict=True)]
         merged = self.adapter_1(finest) + resize(levels[-1], finest.shape[2:])
@@ -121,7 +122,7 @@ class PyramidStep(nn.Module):
         return merged + F.relu(self.mix(F.relu(self.spread(merged))))
 
 
-class LitePixelDecoder(nn.Module):
+class LitePixelDecoder(Chain):
     """Self-attention where it is cheap (stride 32), then a feature pyramid of separable convolutions.
 
     Source: attention on the coarsest level alone, Zhao et al. 2023 (arXiv 2304.08069), section 4.2.
@@ -141,7 +142,7 @@ class LitePixelDecoder(nn.Module):
         *finer, coarsest = features
         levels = [self._attend(self.input_proj(coarsest))]
         for step, level in zip(self.steps, reversed(finer), strict=True):
-            levels.append(step(level, levels[-1]))
+            levels.append(self.run(step, level, levels[-1]))
         return PixelFeatures(self.mask_features(levels[-1]), levels[:NUM_LEVELS])
 
     def _attend(self, features_BDHW: Tensor) -> Tensor:

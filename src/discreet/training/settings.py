@@ -70,6 +70,8 @@ class TrainingSettings(_Section):
     batch_size: int = Field(default=1024, ge=1)  # expected, public
     # Pictures at once. Performance only: the mechanism does not know it. "auto": as many as fit in memory.
     micro_batch_size: Literal["auto"] | Annotated[int, Field(ge=1)] = 8
+    # Computes inner activations again in the backward pass instead of keeping them: less memory, more time.
+    activation_checkpointing: bool = False
     # Pictures a unit and step: views of one picture, or several pictures of a subject; averaged before clipping.
     augmentation_multiplicity: int = Field(default=1, ge=1, le=64)
     learning_rate: float = Field(default=4e-4, gt=0, allow_inf_nan=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from discreet.errors import WeightsError
 from discreet.labels import LabelSet
-from discreet.m2fp import M2FP, build, load_model, set_trainable
+from discreet.m2fp import M2FP, build, load_model, set_activation_checkpointing, set_trainable
 from discreet.training.settings import RunSettings
 
 # Whose shape follows the classes: fresh where the start told other ones apart.
@@ -37,4 +37,5 @@ def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -
             weights = {key: fresh[key] if key.startswith(_CLASS_HEAD) else value for key, value in weights.items()}
         model.load_state_dict(weights)
     set_trainable(model, settings.model.trainable)
+    set_activation_checkpointing(model, settings.training.activation_checkpointing)
     return model

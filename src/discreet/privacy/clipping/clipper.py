@@ -116,7 +116,8 @@ class Clipper:
         self._taps.check_unchanged()
         self._batch = batch = _Batch(loss_B.detach())
         try:
-            loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
+            with self._taps.backward_pass():
+                loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
             if not batch.heard:
                 raise ClippingError(
                     "the loss reached no layer of the module that this Clipper holds; compute it with that module, "
@@ -127,7 +128,6 @@ class Clipper:
                     self._add_clipped(batch, group)
         finally:
             self._batch = None
-            self._taps.forget_calls()
         for name, added in batch.sums.items():
             self._sums[name] += added
         return batch.squares_B.sqrt()

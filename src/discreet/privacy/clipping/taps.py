@@ -8,7 +8,8 @@ own layer gets a gradient from autograd, and that is caught.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import torch
@@ -23,23 +24,29 @@ from discreet.privacy.clipping.gradients import KNOWN_LAYERS, refuse_unknown_opt
 # (layer name, layer, its input, gradient of its output, {"weight" or "bias": name of the parameter in the module})
 Listener = Callable[[str, nn.Module, Tensor, Tensor, dict[str, str]], None]
 
+_Read = Callable[[], Tensor]
+
 
 class _Tap(torch.autograd.Function):
-    """Hands on an output as it is, and on the way back tells of its gradient.
+    """Hands on an output as it is, and on the way back tells of its gradient and of the layer's input.
 
-    The anchor puts it into the graph even where neither the layer's input nor its parameters are.
+    The anchor puts it into the graph even where neither the layer's input nor its parameters are. The input is kept
+    by autograd, which lets go of it in time, and where activations are checkpointed keeps none but computes it again.
     """
 
     @staticmethod
-    def forward(ctx: Any, output: Tensor, anchor: Tensor, tell: Callable[[Tensor], None]) -> Tensor:
+    def forward(
+        ctx: Any, output: Tensor, anchor: Tensor, layer_input: Tensor, tell: Callable[[Tensor, _Read], None]
+    ) -> Tensor:
+        ctx.save_for_backward(layer_input)
         ctx.tell = tell
         # The same memory but not a view: in-place changes of it come after the tap in the graph.
         return output.new_empty(0).set_(output)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
-        ctx.tell(gradients[0])
-        return gradients[0] if ctx.needs_input_grad[0] else None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
+        ctx.tell(gradients[0], lambda: ctx.saved_tensors[0])
+        return gradients[0] if ctx.needs_input_grad[0] else None, None, None, None
 
 
 class LayerTaps:
@@ -68,6 +75,7 @@ class LayerTaps:
         # From here on nothing is refused, so nothing has to be undone.
         self._anchor = torch.zeros((), requires_grad=True)
         self._calls: Counter[str] = Counter()
+        self._runs_backward = False
         self._muted: list[nn.Parameter] = []
         self._handles: list[Any] = [norm.register_forward_pre_hook(_refuse_batch_statistics) for norm in norms]
         for name, layer in self._layers.items():
@@ -102,12 +110,18 @@ class LayerTaps:
         return groups
 
     def num_calls(self, parameter_name: str) -> int:
-        """How often layers that hold a parameter were called since `forget_calls`."""
+        """How often layers that hold a parameter were called since the last backward pass."""
         return self._calls[parameter_name]
 
-    def forget_calls(self) -> None:
-        """The next forward pass is counted anew."""
-        self._calls.clear()
+    @contextmanager
+    def backward_pass(self) -> Generator[None]:
+        """A checkpointed layer runs again meanwhile, which is no call of it; afterwards calls are counted anew."""
+        self._runs_backward = True
+        try:
+            yield
+        finally:
+            self._runs_backward = False
+            self._calls.clear()
 
     def close(self) -> None:
         """Remove every hook."""
@@ -176,24 +190,30 @@ class LayerTaps:
             self._muted.pop().requires_grad_(True)
 
     def _record(self, name: str, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-        """Keep the input until the output's gradient arrives, once."""
+        """Let autograd keep the input until the output's gradient arrives, once."""
         if len(inputs) != 1:
             raise ClippingError(f"layer {name} was called with keyword arguments; call it as layer(input)")
-        kept: Tensor | None = inputs[0].detach()
-        names, version = self._names_in(layer), inputs[0]._version
-        self._calls.update(names.values())
+        names, version, told = self._names_in(layer), inputs[0]._version, False
+        if not self._runs_backward:
+            self._calls.update(names.values())
 
-        def tell(gradient: Tensor) -> None:
-            nonlocal kept
-            if kept is None:
+        def tell(gradient: Tensor, read_input: _Read) -> None:
+            nonlocal told
+            if told:
                 raise ClippingError(f"the loss went through layer {name} once already; a forward pass counts once")
-            if kept._version != version:
+            told = True
+            try:
+                layer_input = read_input()
+                unchanged = layer_input._version == version
+            except RuntimeError as problem:
+                if "inplace operation" not in str(problem):
+                    raise
+                unchanged = False
+            if not unchanged:
                 raise ClippingError(f"the input of layer {name} was changed in place after the call; use a new tensor")
-            # Let go of it at once: the caller may hold the loss until the next one is computed.
-            layer_input, kept = kept, None
             self._listener(name, layer, layer_input, gradient, names)
 
-        return _Tap.apply(output, self._anchor, tell)  # pyright: ignore
+        return _Tap.apply(output, self._anchor, inputs[0].detach(), tell)  # pyright: ignore
 
 
 def _refuser(name: str) -> Callable[[Tensor], NoReturn]:
