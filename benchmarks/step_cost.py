@@ -5,9 +5,9 @@
 Also: noise and sampling as a share of a step of 256 expected pictures (all parameters; for the rest, a plain step's
 time), and the memory of a batch of eight micro-batches ("logical") beside that of one ("flat").
 
-"checkpointed" is flat clipping with activation checkpointing. Times are paired: plain, private, plain, private, … in one process, and the ratio is taken pair by
-pair. Peak memory is the high-water mark of a process of its own for each kind, less that of a
-process that only builds the model.
+"checkpointed" is flat clipping with activation checkpointing. Times are paired: plain, private, plain, private, … in
+one process, and the ratio is taken pair by pair. Peak memory is the high-water mark of a process of its own for each
+kind, less that of a process that only builds the model.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]
     base = peak_mib("built", name, size_px, batch_size)
     plain = peak_mib("plain", name, size_px, batch_size) - base
     ratios = {
-        kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in ("flat", "logical", "per_layer", "checkpointed")
+        kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain
+        for kind in ("flat", "logical", "per_layer", "checkpointed")
     }
     return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
 

@@ -28,8 +28,17 @@ class StepGradients(Protocol):
         """The most one unit can move a step's sum; 0 where nothing is bounded. *Public*"""
         ...
 
+    @property
+    def noise_variance(self) -> float:
+        """Of each number that `finish` returns under equal scales; 0 where there is no noise. *Public*"""
+        ...
+
     def units(self, step: int) -> NDArray[np.int64]:
         """Unit indices of this process's part of the step's batch; may be empty. *SENSITIVE*"""
+        ...
+
+    def rescale(self, scales: Mapping[str, float]) -> None:
+        """How the next step shares its room under the clipping norm; see `Clipper.rescale`. *Public*"""
         ...
 
     def add(self, loss_B: Tensor) -> None:
@@ -70,11 +79,22 @@ class PrivateGradients:
         self._clipper = Clipper(module, plan.max_grad_norm, plan.clipping, views=views)
         self._sampler = plan.sampler(key)
         self._noise = plan.noise(key, self.sensitivity)
+        self._scales: Mapping[str, float] = {}
 
     @property
     def sensitivity(self) -> float:
         """The clipper's own."""
         return self._clipper.sensitivity
+
+    @property
+    def noise_variance(self) -> float:
+        """As the noise was made."""
+        return (self._noise.standard_deviation / self._noise.divisor) ** 2
+
+    def rescale(self, scales: Mapping[str, float]) -> None:
+        """Scaled, clipped, noised, and scaled back: noise is smaller where scales are larger."""
+        self._clipper.rescale(scales)
+        self._scales = scales
 
     def units(self, step: int) -> NDArray[np.int64]:
         """Of the Poisson batch of the step; may be empty, and the step still happens. *SENSITIVE*"""
@@ -89,12 +109,13 @@ class PrivateGradients:
         sums = self._ranks.sum(self._clipper.take())
         own = self._noise.privatise({name: sums[name] for name in self._ranks.names_of(sums)}, step)
         # Each name is released by one process; the others add zero.
-        return self._ranks.sum(
+        released = self._ranks.sum(
             {
                 name: own[name] if name in own else torch.zeros_like(part, dtype=torch.float32)
                 for name, part in sums.items()
             }
         )
+        return {name: gradient / self._scales.get(name, 1.0) for name, gradient in released.items()}
 
     def discard(self) -> None:
         """The clipped sum so far is dropped."""
@@ -127,6 +148,14 @@ class PlainGradients:
     def sensitivity(self) -> float:
         """Nothing is bounded."""
         return 0.0
+
+    @property
+    def noise_variance(self) -> float:
+        """Nothing is added."""
+        return 0.0
+
+    def rescale(self, scales: Mapping[str, float]) -> None:
+        """Without a norm to share nothing changes."""
 
     def units(self, step: int) -> NDArray[np.int64]:
         """Of the step's slice of its epoch's permutation."""

@@ -83,7 +83,7 @@ def run_steps(
     """
     micro_batch_size = settings.training.micro_batch_size
     assert micro_batch_size != "auto", "a number is found before the first step"
-    optimization = Optimization(model, settings.training, num_steps)
+    optimization = Optimization(model, settings.training, num_steps, gradients.noise_variance)
     config_hash = settings.digest()
     earlier = read_checkpoint(folder / CHECKPOINT_FILE, config_hash)
     done = 0
@@ -94,6 +94,7 @@ def run_steps(
     model.train()
     while done < num_steps:
         last = done + 1 == num_steps
+        gradients.rescale(optimization.scales())
         accumulate_step(model, loader, gradients, first_step + done, micro_batch_size, last=last)
         hooks.before_release(done + 1)
         optimization.step(gradients.finish(first_step + done), done)

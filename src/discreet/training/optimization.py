@@ -1,4 +1,4 @@
-"""AdamW, a cosine schedule and a moving average: what happens to a gradient once it may be used.
+"""An optimizer, a cosine schedule and a moving average: what happens to a gradient once it may be used.
 
 All of it is post-processing: it sees released gradients and public numbers only.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from discreet.training.checkpoint import optimizer_tensors, restore_optimizer
+from discreet.training.optimizers import BETAS, AdamBC, tensor_scales
 from discreet.training.settings import TrainingSettings
 
 _BACKBONE = "backbone."
@@ -24,14 +26,20 @@ class Optimization:
         module: its parameters with requires_grad are trained.
         settings: learning rates, decay, warm-up, EMA. *Public*
         num_steps: length of the schedule. *Public*
+        noise_variance: of each number of a gradient. *Public*
     """
 
-    def __init__(self, module: nn.Module, settings: TrainingSettings, num_steps: int) -> None:
+    def __init__(
+        self, module: nn.Module, settings: TrainingSettings, num_steps: int, noise_variance: float = 0.0
+    ) -> None:
         self._parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self._settings = settings
         self._num_steps = num_steps
         self._ema = {name: p.detach().clone() for name, p in self._parameters.items()}
-        self._optimizer = torch.optim.AdamW(self._groups(), lr=settings.learning_rate)
+        if settings.optimizer == "adam-bc":
+            self._optimizer = AdamBC(self._groups(), settings.learning_rate, noise_variance)
+        else:
+            self._optimizer = torch.optim.AdamW(self._groups(), lr=settings.learning_rate, betas=BETAS)
 
     def step(self, gradients: Mapping[str, Tensor], step: int) -> None:
         """Apply one step's gradient (by parameter name; missing ones are zero)."""
@@ -45,6 +53,12 @@ class Optimization:
         for name, parameter in self._parameters.items():
             parameter.grad = None
             self._ema[name].lerp_(parameter.detach(), 1 - decay)
+
+    def scales(self) -> dict[str, float]:
+        """How the next step's gradients are to be scaled before they are clipped, by name."""
+        if self._settings.optimizer != "scale-then-privatise":
+            return {}
+        return tensor_scales(self._optimizer, self._parameters)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Everything a later process needs to go on, as named tensors."""
@@ -65,7 +79,7 @@ class Optimization:
             for name, parameter in self._parameters.items():
                 parameter.copy_(self._ema[name])
 
-    def _groups(self) -> list[dict[str, object]]:
+    def _groups(self) -> list[dict[str, Any]]:
         """Backbone and the rest at their own rates; scales, shifts and tables without weight decay."""
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self._parameters.items():

@@ -28,10 +28,11 @@ def some_gradients(module: nn.Module, step: int) -> dict[str, torch.Tensor]:
     return {name: torch.randn(p.shape, generator=generator) for name, p in module.named_parameters()}
 
 
-def test_going_on_from_a_checkpoint_is_exact(tmp_path: Path) -> None:
-    settings = TrainingSettings(learning_rate=0.1, ema_decay=0.9)
+@pytest.mark.parametrize("optimizer", ["adam", "adam-bc", "scale-then-privatise"])
+def test_going_on_from_a_checkpoint_is_exact(tmp_path: Path, optimizer: str) -> None:
+    settings = TrainingSettings.model_validate({"learning_rate": 0.1, "ema_decay": 0.9, "optimizer": optimizer})
     whole = small_module(0)
-    steady = Optimization(whole, settings, num_steps=6)
+    steady = Optimization(whole, settings, 6, noise_variance=0.5)
     for step in range(3):
         steady.step(some_gradients(whole, step), step)
     write_checkpoint(tmp_path / "c.safetensors", Checkpoint(3, CONFIG, steady.state()))
@@ -39,7 +40,7 @@ def test_going_on_from_a_checkpoint_is_exact(tmp_path: Path) -> None:
         steady.step(some_gradients(whole, step), step)
 
     resumed = small_module(1)
-    later = Optimization(resumed, settings, num_steps=6)
+    later = Optimization(resumed, settings, 6, noise_variance=0.5)
     found = read_checkpoint(tmp_path / "c.safetensors", CONFIG)
     assert found is not None
     later.restore(found.tensors)
@@ -48,6 +49,8 @@ def test_going_on_from_a_checkpoint_is_exact(tmp_path: Path) -> None:
     for expected, restored in zip(steady.state().values(), later.state().values(), strict=True):
         assert expected.keys() == restored.keys()
         assert all(torch.equal(expected[name], restored[name]) for name in expected)
+    assert steady.scales() == later.scales()
+    assert bool(steady.scales()) == (optimizer == "scale-then-privatise")
 
 
 def test_forgetting_the_moments_would_be_noticed(tmp_path: Path) -> None:

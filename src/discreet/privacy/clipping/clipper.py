@@ -8,6 +8,7 @@ norms are known, and the clipped sum is one ordinary weight gradient. Autograd i
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, get_args
 
@@ -78,6 +79,8 @@ class Clipper:
         self._groups = self._taps.by_layer() if style == "per_layer" else [names]
         self._group_of = {name: group for group in self._groups for name in group}
         self._sums = self._zeros()
+        self._scales: Mapping[str, float] = {}
+        self._began = False
         self._closed = False
         self._batch: _Batch | None = None
 
@@ -90,6 +93,28 @@ class Clipper:
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the trainable parameters, in the module's order. *Public*"""
         return tuple(self._taps.parameters)
+
+    def rescale(self, scales: Mapping[str, float]) -> None:
+        """From now on clip, and sum, each parameter's gradients times its scale; norms are of these, too.
+
+        The bound on a sample's influence stays: a tensor with a larger scale has more of it. Whoever takes the sum
+        divides by the scales after noise was added.
+
+        Args:
+            scales: by parameter name; those left out are 1. They must not depend on the samples but through what
+                was released. *Public*
+
+        Raises:
+            ClippingError: unknown name, no finite number above 0, or a sum has begun under other scales.
+        """
+        for name, scale in scales.items():
+            if name not in self._group_of:
+                raise ClippingError(f"{name} is no trainable parameter; scale one of {', '.join(self.parameter_names)}")
+            if not (math.isfinite(scale) and scale > 0):
+                raise ClippingError(f"the scale of {name} is {scale}; it must be a finite number above 0")
+        if self._began and dict(scales) != dict(self._scales):
+            raise ClippingError("a sum has begun under other scales; take() it first")
+        self._scales = dict(scales)
 
     def accumulate(self, loss_B: Tensor) -> Tensor:
         """Run one backward pass and add the clipped gradients to the sum.
@@ -114,6 +139,7 @@ class Clipper:
         if not loss_B.requires_grad:
             raise ClippingError("the loss reaches no trainable layer; compute it with gradients on, through the module")
         self._taps.check_unchanged()
+        self._began = True
         self._batch = batch = _Batch(loss_B.detach())
         try:
             with self._taps.backward_pass():
@@ -137,7 +163,7 @@ class Clipper:
 
         Zeros where no sample came: an empty batch is a step like any other. *SENSITIVE* until noised.
         """
-        sums, self._sums = self._sums, self._zeros()
+        sums, self._sums, self._began = self._sums, self._zeros(), False
         return sums
 
     def close(self) -> None:
@@ -184,24 +210,24 @@ class Clipper:
 
     def _add_clipped(self, batch: _Batch, group: list[str]) -> None:
         """Scale each sample's gradient of some parameters by their norm, add to the batch's sum, and let go of it."""
-        squares_B = sum((batch.squares(name) for name in group), torch.zeros_like(batch.squares_B))
+        squares_B = torch.zeros_like(batch.squares_B)
+        for name in group:
+            squares_B += batch.squares(name) * self._scales.get(name, 1.0) ** 2
         batch.squares_B += squares_B
         finite_B = squares_B.isfinite() & batch.loss_B.isfinite()
         scale_B = torch.where(finite_B, self._scale(squares_B.sqrt()), 0.0)
         for name in group:
-            batch.add(name, scale_B, finite_B, self._sums[name].shape)
+            factor_B = scale_B * self._scales.get(name, 1.0)
+            # Below this float32 would no longer hold the factor to full precision: norms beyond 1e37·C.
+            factor_B = factor_B.where(factor_B >= torch.finfo(torch.float32).tiny, 0.0)
+            batch.add(name, factor_B, finite_B, self._sums[name].shape)
 
     def _scale(self, norms_B: Tensor) -> Tensor:
-        """The factor by which each sample's gradient is multiplied, float64 [B].
-
-        Zero where float32 would no longer hold the factor to full precision, at norms beyond 1e37·C.
-        """
+        """The factor by which each sample's gradient is multiplied, float64 [B]."""
         bound = self.max_grad_norm / math.sqrt(len(self._groups))
         if self.style == "automatic":
-            scale_B = bound / (norms_B + AUTOMATIC_STABILITY)
-        else:
-            scale_B = (bound / norms_B).clamp(max=1.0)
-        return scale_B.where(scale_B >= torch.finfo(torch.float32).tiny, 0.0)
+            return bound / (norms_B + AUTOMATIC_STABILITY)
+        return (bound / norms_B).clamp(max=1.0)
 
 
 class _Batch:

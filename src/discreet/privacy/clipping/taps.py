@@ -202,15 +202,13 @@ class LayerTaps:
             if told:
                 raise ClippingError(f"the loss went through layer {name} once already; a forward pass counts once")
             told = True
+            changed = f"the input of layer {name} was changed in place after the call; use a new tensor"
             try:
                 layer_input = read_input()
-                unchanged = layer_input._version == version
             except RuntimeError as problem:
-                if "inplace operation" not in str(problem):
-                    raise
-                unchanged = False
-            if not unchanged:
-                raise ClippingError(f"the input of layer {name} was changed in place after the call; use a new tensor")
+                raise (ClippingError(changed) if "inplace operation" in str(problem) else problem) from None
+            if layer_input._version != version:
+                raise ClippingError(changed)
             self._listener(name, layer, layer_input, gradient, names)
 
         return _Tap.apply(output, self._anchor, inputs[0].detach(), tell)  # pyright: ignore
