@@ -22,20 +22,25 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from discreet.data import open_spec
 from discreet.data.people import generate_people
 from discreet.data.samples import Sample, SampleSource
 from discreet.data.transforms import AugmentSettings
 from discreet.inference.parser import Parser
+from discreet.labels import IGNORED
 from discreet.m2fp import M2FP, build, load_imagenet_lite0, save_model, set_trainable
 from discreet.m2fp.layers import FrozenBatchNorm2d
+from discreet.m2fp.output import MASK_STRIDE
+from discreet.m2fp.pixel_decoder import PixelFeatures
+from discreet.m2fp.targets import Targets
 from discreet.m2fp.torch_backend import TorchBackend
-from discreet.training.batches import BatchLoader, units_of
+from discreet.training.batches import Batch, BatchLoader, units_of
 from discreet.training.evaluation import evaluate
 from discreet.training.gradients import PlainGradients
-from discreet.training.loop import LoopHooks, run_steps
+from discreet.training.loop import LoopHooks, picture_losses, run_steps
 from discreet.training.settings import RunSettings, TrainingSettings
 
 ORIGINS = {
@@ -65,10 +70,12 @@ def replace_masks(wanted: Pictures, face_masks: float) -> Pictures:
 
 
 class Stage(_Section):
-    """A training of its own, from the average of the one before. `norms`: "live" statistics, or "frozen"."""
+    """A training of its own, from the average of the one before. `norms`: "live" statistics, or "frozen".
+    `dense_weight`: of `DenseLosses`."""
 
     name: str
     norms: Literal["live", "frozen"]
+    dense_weight: float = 0.0
     settings: TrainingSettings
 
 
@@ -168,6 +175,43 @@ def measure_statistics(model: M2FP, loader: BatchLoader, num_pictures: int) -> N
                 model(batch.images)
 
 
+class DenseLosses:
+    """The criterion's losses, and a cross-entropy of every cell's part, told by a linear layer on the mask features.
+
+    Queries find their masks late; until then backbone and pixel decoder learn little from them. The layer trains
+    with the network, as `model.dense`, and is left out of what is saved.
+    """
+
+    def __init__(self, model: M2FP, weight: float) -> None:
+        self._weight = weight
+        self._features: Tensor | None = None
+        model.add_module("dense", nn.Conv2d(model.shape.width, model.num_classes - 1, 1))
+        model.pixel_decoder.register_forward_hook(self._keep)
+
+    def _keep(self, decoder: nn.Module, inputs: object, features: PixelFeatures) -> None:
+        self._features = features.mask_features
+
+    def __call__(self, model: M2FP, batch: Batch) -> Tensor:
+        """Of each picture, [B]."""
+        losses_B = picture_losses(model, batch)
+        assert self._features is not None
+        logits_BPHW = model.get_submodule("dense")(self._features)
+        parts_BHW = torch.stack([cells_of(targets, model.num_classes - 1) for targets in batch.targets])
+        known_BHW = parts_BHW != IGNORED
+        surprise_BHW = F.cross_entropy(logits_BPHW, parts_BHW, ignore_index=IGNORED, reduction="none")
+        return losses_B + self._weight * surprise_BHW.sum((1, 2)) / known_BHW.sum((1, 2)).clamp(min=1)
+
+
+def cells_of(targets: Targets, num_parts: int) -> Tensor:
+    """The part in the middle of each cell of the mask features, int64 [H/4, W/4]; whole persons are no part."""
+    middle = slice(MASK_STRIDE // 2, None, MASK_STRIDE)
+    cells = torch.full_like(targets.valid[middle, middle], IGNORED, dtype=torch.int64)
+    for label, mask in zip(targets.labels, targets.masks[:, middle, middle], strict=True):
+        if label < num_parts:
+            cells[mask] = label
+    return cells
+
+
 def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, work: Path) -> None:
     """One stage, from its checkpoint where there is one; leaves the average in the model."""
     training = stage.settings
@@ -176,6 +220,7 @@ def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, wor
     folder.mkdir(parents=True, exist_ok=True)
     network = with_live_norms(model) if stage.norms == "live" else model
     network.to(memory_format=torch.channels_last)
+    losses = DenseLosses(network, stage.dense_weight) if stage.dense_weight else picture_losses
     augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas)
     loader = BatchLoader(source, units_of(source, "image"), augmentation, network, seed=training.seed)
     num_steps = int(training.epochs * len(source) // training.batch_size)
@@ -192,7 +237,8 @@ def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, wor
 
     weights = picture_weights(source, work / "picture-weights.npy")
     gradients = RarePartsOften(network, weights, training.batch_size, training.seed)
-    run_steps(network, loader, gradients, settings, num_steps, folder, LoopHooks(lambda step: None, tell))
+    hooks = LoopHooks(lambda step: None, tell)
+    run_steps(network, loader, gradients, settings, num_steps, folder, hooks, losses=losses)
     if stage.norms == "live":
         measure_statistics(network, loader, len(source))
 
@@ -234,7 +280,10 @@ def main() -> None:
             trained = build(recipe.name, model.num_classes)
             trained.load_state_dict(model.state_dict())
             train_stage(recipe, stage, trained, source, work)
-            save_file({key: value.contiguous() for key, value in trained.state_dict().items()}, finished)
+            weights = {
+                key: value.contiguous() for key, value in trained.state_dict().items() if key in model.state_dict()
+            }
+            save_file(weights, finished)
         model.load_state_dict(load_file(finished))
         found = quality(model, held_out, stage.settings.canvas)
         print(f"{stage.name}: {json.dumps(found, ensure_ascii=False)}", flush=True)

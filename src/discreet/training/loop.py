@@ -15,9 +15,10 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from discreet.m2fp import M2FP, criterion
-from discreet.training.batches import BatchLoader
+from discreet.training.batches import Batch, BatchLoader
 from discreet.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from discreet.training.gradients import StepGradients
 from discreet.training.optimization import Optimization
@@ -30,6 +31,14 @@ class StepRecord(Protocol):
     """Who is told of a step before anything derived from it can leave (the ledger, or nobody)."""
 
     def __call__(self, step: int) -> None: ...
+
+
+Losses = Callable[[M2FP, Batch], Tensor]
+
+
+def picture_losses(model: M2FP, batch: Batch) -> Tensor:
+    """The criterion's loss of each picture, [B]."""
+    return criterion(model(batch.images), batch.targets, batch.generators, model.criterion_settings)
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ def run_steps(
     hooks: LoopHooks,
     *,
     first_step: int = 0,
+    losses: Losses = picture_losses,
 ) -> int:
     """Train from the last checkpoint, or from the start, up to `num_steps`.
 
@@ -73,6 +83,7 @@ def run_steps(
         folder: where checkpoints lie, in the state folder.
         hooks: ledger, progress, interruption.
         first_step: where this training begins in a plan of several: sampling and noise go by steps of the plan.
+        losses: of a batch's pictures, each by its picture alone; the criterion's.
 
     Returns:
         number of finished steps; less than `num_steps` only when asked to stop.
@@ -95,7 +106,7 @@ def run_steps(
     while done < num_steps:
         last = done + 1 == num_steps
         gradients.rescale(optimization.scales())
-        accumulate_step(model, loader, gradients, first_step + done, micro_batch_size, last=last)
+        accumulate_step(model, loader, gradients, first_step + done, micro_batch_size, last=last, losses=losses)
         hooks.before_release(done + 1)
         optimization.step(gradients.finish(first_step + done), done)
         done += 1
@@ -118,6 +129,7 @@ def accumulate_step(
     micro_batch_size: int,
     *,
     last: bool = True,
+    losses: Losses = picture_losses,
 ) -> None:
     """Bring the pictures of one step through the model, a micro-batch at a time; there may be none.
 
@@ -137,8 +149,7 @@ def accumulate_step(
             loader.expect(*coming[index + 1])
         if batch is None:
             continue
-        output = model(batch.images)
-        loss_R = criterion(output, batch.targets, batch.generators, model.criterion_settings)
+        loss_R = losses(model, batch)
         gradients.add(loss_R if loader.views == 1 else loss_R.reshape(-1, loader.views).mean(1))
 
 
