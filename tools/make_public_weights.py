@@ -280,13 +280,13 @@ def main() -> None:
             trained = build(recipe.name, model.num_classes)
             trained.load_state_dict(model.state_dict())
             train_stage(recipe, stage, trained, source, work)
-            weights = {
-                key: value.contiguous() for key, value in trained.state_dict().items() if key in model.state_dict()
-            }
-            save_file(weights, finished)
+            trained_weights = trained.state_dict()
+            save_file({key: trained_weights[key].contiguous() for key in model.state_dict()}, finished)
         model.load_state_dict(load_file(finished))
-        found = quality(model, held_out, stage.settings.canvas)
-        print(f"{stage.name}: {json.dumps(found, ensure_ascii=False)}", flush=True)
+        verdict = work / f"{stage.name}.json"
+        if not verdict.exists():
+            verdict.write_text(json.dumps(quality(model, held_out, stage.settings.canvas), ensure_ascii=False))
+        print(f"{stage.name}: {verdict.read_text()}", flush=True)
     extra = {"data": ORIGINS[recipe.backbone], "recipe": arguments.recipe.name}
     canvas = recipe.stages[-1].settings.canvas
     digest = save_model(arguments.out, model, source.label_set, image_size=canvas, dtype="float16", extra=extra)
