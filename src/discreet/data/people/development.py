@@ -16,7 +16,7 @@ Rng = np.random.Generator
 Triple = tuple[float, float, float]
 
 _NONE = (0.0, 0.0, 0.0)
-_OUT_OF_DOORS = ("street", "houses", "wall", "park", "beach", "field")
+_OUT_OF_DOORS = ("street", "houses", "wall", "park", "beach", "field", "slope")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _GROUNDS = {
     "sand": (0.8, 0.7, 0.54),
     "carpet": (0.5, 0.45, 0.42),
     "sheet": (0.8, 0.8, 0.8),
+    "snow": (0.9, 0.92, 0.95),
 }
 _GROUND_OF = {
     "street": ("asphalt", "asphalt", "tiles"),
@@ -36,6 +37,7 @@ _GROUND_OF = {
     "room": ("boards", "boards", "carpet", "tiles"),
     "kitchen": ("tiles", "boards"),
     "sheet": ("sheet", "sheet", "sheet", "boards"),
+    "slope": ("snow",),
 }
 
 
@@ -47,7 +49,7 @@ def draw_ground(kind: str, rng: Rng) -> tuple[Layer, Floats]:
         colour = np.clip(rng.uniform(0.25, 0.95) * rng.uniform(0.8, 1.05, 3), 0, 1)
     red, green, blue = (float(channel) for channel in colour)
     painted: Colour = (red, green, blue)
-    look = {"sand": "gravel", "carpet": "gravel"}.get(surface, surface)
+    look = {"sand": "gravel", "carpet": "gravel", "snow": "gravel"}.get(surface, surface)
     material = Floor(painted, look, float(rng.uniform(0.7, 3.0)), int(rng.integers(100_000)))
     return ground_layer(material), colour
 

@@ -113,7 +113,7 @@ def make_person(
     pose = draw_pose(rng, supports=supports)
     expression = draw_expression(rng)
     figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
-    cold = draw_cold(rng)
+    cold = draw_cold(style, rng)
     outfit = draw_outfit(identity, style, cold, rng, legs_bent=pose.support in ("seat", "floor"))
     face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)

@@ -54,6 +54,26 @@ def tree(rng: Rng) -> Thing:
     return picture, height * (0.35 if bush else 1.0)
 
 
+def fir(rng: Rng) -> Thing:
+    """A fir in tiers, with more or less snow on them."""
+    height = rng.uniform(3.0, 9.0)
+    width, scale = height * rng.uniform(0.35, 0.5), 30
+    size = int(width * scale), int(height * scale)
+    picture = Image.new("RGBA", size)
+    pen, middle = ImageDraw.Draw(picture), size[0] / 2
+    green = np.array([0.12, 0.22, 0.16]) * rng.uniform(0.7, 1.4)
+    white, tiers = np.array([0.9, 0.92, 0.96]), int(rng.integers(5, 10))
+    pen.rectangle([middle - 4, 0.8 * size[1], middle + 4, size[1]], paint(np.array([0.25, 0.2, 0.17])))
+    for tier in range(tiers, 0, -1):
+        foot, top = 0.92 * size[1] * tier / tiers, 0.92 * size[1] * (tier - 1.6) / tiers
+        reach = middle * tier / tiers * rng.uniform(0.85, 1.0)
+        for colour, lift in ((green, 0.0), (green + (white - green) * rng.uniform(0.1, 0.9), 0.35)):
+            low, side = foot - lift * (foot - top), reach * (1 - lift)
+            ragged = [(middle + side * x, low - 4 * float(rng.random())) for x in np.linspace(1, -1, 9)]
+            pen.polygon([(middle, top), *ragged], fill=paint(colour))
+    return picture, height
+
+
 def car(rng: Rng) -> Thing:
     """A car from its side: body, glass, wheels, lamps."""
     length, height = rng.uniform(3.7, 4.8), rng.uniform(1.4, 1.9)

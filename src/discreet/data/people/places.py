@@ -236,6 +236,27 @@ def _field(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     return boards, near
 
 
+def _slope(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+    """Snow, firs with snow on them before a hill, poles and fences."""
+    near = float(site.high[1]) + 2.5
+    depth = near + rng.uniform(6, 40)
+    boards = [_hill(depth + 60, rng)] if rng.random() < 0.6 else []
+    boards.append(_greenery(depth, rng, rng.uniform(2.5, 12)))
+    things = (pictures.fir, pictures.fir, pictures.fir, pictures.pole, pictures.fence)
+    return boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng), near
+
+
+def _hill(depth: float, rng: Rng) -> Board:
+    """A white slope with rocks and woods, from edge to edge."""
+    size = (480, 160)
+    ridge = textures.plane_noise(*size, (6, 0.01), int(rng.integers(9999))) * 0.8 * size[1]
+    dark = textures.plane_noise(*size, (40, 16), int(rng.integers(9999))) > rng.uniform(0.55, 0.75)
+    pixels = np.full((size[1], size[0], 4), 255, np.uint8)
+    pixels[..., :3] = np.where(dark[..., None], (86, 92, 98), (222, 228, 236))
+    pixels[..., 3] = np.where(np.arange(size[1])[:, None] > ridge, 255, 0)
+    return Board(np.array([-250.0, depth, 0.0]), np.array([500.0, 0, 0]), float(rng.uniform(25, 70)), pixels)
+
+
 def _station(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     """A hall: a tiled wall with boards and a train or gates, pillars."""
     near = float(site.high[1]) + 1.5
@@ -367,5 +388,6 @@ PLACES: dict[str, Painter] = {
     "room": _room,
     "kitchen": _kitchen,
     "sheet": _sheet,
+    "slope": _slope,
 }
 _INDOORS = ("station", "corridor", "shop", "room", "kitchen")

@@ -22,6 +22,7 @@ class Style:
         framing: odds of camera.FRAMINGS: whole figures, from the knees up, from the hips up, head and
             shoulders, face, the lower half, the middle, far away.
         supports: odds that the main person is on the feet, sits, lies.
+        weather: odds that somebody dressed for summer, a mild day, winter.
         saturation: how colourful clothes are, 0–1. patterned: odds that a cloth has a pattern.
         coats, dresses, skirts, shorts, hats, glasses, scarves, gloves, barefoot: odds. Dresses
             and skirts are for those who dress so.
@@ -37,6 +38,7 @@ class Style:
     crowd: tuple[float, ...]
     framing: tuple[float, ...]
     supports: tuple[float, float, float]
+    weather: tuple[float, float, float]
     saturation: float
     patterned: float
     coats: float
@@ -53,6 +55,9 @@ class Style:
     clutter: int
     depth_blur: float
 
+
+# Summer, mild, winter.
+_ALL_YEAR = (0.42, 0.33, 0.25)
 
 _STREET = Style(
     name="street",
@@ -72,6 +77,7 @@ _STREET = Style(
     crowd=(0.22, 0.25, 0.2, 0.12, 0.07, 0.045, 0.03, 0.025, 0.015, 0.01, 0.01, 0.005),
     framing=(0.42, 0.16, 0.14, 0.12, 0.04, 0.04, 0.03, 0.05),
     supports=(0.78, 0.17, 0.05),
+    weather=_ALL_YEAR,
     saturation=0.35,
     patterned=0.35,
     coats=0.33,
@@ -97,6 +103,7 @@ _STUDIO = Style(
     crowd=(0.70, 0.20, 0.06, 0.03, 0.01),
     framing=(0.5, 0.16, 0.14, 0.12, 0.05, 0.02, 0.01, 0.0),
     supports=(0.75, 0.2, 0.05),
+    weather=_ALL_YEAR,
     saturation=0.75,
     patterned=0.5,
     coats=0.16,
@@ -122,6 +129,7 @@ _STORE = Style(
     crowd=(0.36, 0.27, 0.17, 0.1, 0.05, 0.03, 0.02),
     framing=(0.48, 0.18, 0.12, 0.06, 0.02, 0.04, 0.02, 0.08),
     supports=(0.9, 0.1, 0.0),
+    weather=_ALL_YEAR,
     saturation=0.5,
     patterned=0.4,
     coats=0.4,
@@ -147,6 +155,7 @@ _HOME = Style(
     crowd=(0.42, 0.3, 0.15, 0.08, 0.03, 0.02),
     framing=(0.32, 0.17, 0.18, 0.16, 0.08, 0.04, 0.03, 0.02),
     supports=(0.5, 0.36, 0.14),
+    weather=_ALL_YEAR,
     saturation=0.55,
     patterned=0.45,
     coats=0.06,
@@ -163,8 +172,34 @@ _HOME = Style(
     clutter=4,
     depth_blur=0.3,
 )
+_WINTER = Style(
+    name="winter",
+    number=5,
+    places={"slope": 4, "street": 1, "houses": 1, "park": 0.5},
+    lights={"sun": 2, "overcast": 4, "night": 1.5, "flash": 0.5},
+    warmth=-0.06,
+    crowd=(0.4, 0.28, 0.15, 0.08, 0.05, 0.03, 0.01),
+    framing=(0.5, 0.18, 0.14, 0.08, 0.02, 0.03, 0.03, 0.02),
+    supports=(0.84, 0.14, 0.02),
+    weather=(0.0, 0.0, 1.0),
+    saturation=0.8,
+    patterned=0.4,
+    coats=0.4,
+    dresses=0.06,
+    skirts=0.06,
+    shorts=0.0,
+    hats=0.5,
+    glasses=0.4,
+    scarves=0.3,
+    gloves=0.17,
+    barefoot=0.0,
+    noise=(0.004, 0.03),
+    fov=(0.4, 1.15),
+    clutter=3,
+    depth_blur=0.3,
+)
 
-_KNOWN = {style.name: style for style in (_STREET, _STUDIO, _STORE, _HOME)}
+_KNOWN = {style.name: style for style in (_STREET, _STUDIO, _STORE, _HOME, _WINTER)}
 STYLES = tuple(_KNOWN)
 
 

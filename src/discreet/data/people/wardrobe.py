@@ -28,9 +28,9 @@ _PATTERN_WEIGHTS = (0.0, 0.2, 0.05, 0.1, 0.11, 0.13, 0.03, 0.03, 0.07, 0.1, 0.08
 _PATTERN_ODDS = np.array(_PATTERN_WEIGHTS) / sum(_PATTERN_WEIGHTS)
 
 
-def draw_cold(rng: Rng) -> float:
+def draw_cold(style: Style, rng: Rng) -> float:
     """The weather that a person dressed for: 0 summer to 1 winter."""
-    return float(np.clip(rng.choice([0.0, 0.5, 1.0], p=[0.42, 0.33, 0.25]) + rng.uniform(-0.1, 0.1), 0, 1))
+    return float(np.clip(rng.choice([0.0, 0.5, 1.0], p=style.weather) + rng.uniform(-0.1, 0.1), 0, 1))
 
 
 def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs_bent: bool = False) -> list[Garment]:

@@ -60,7 +60,7 @@ def test_winter_clothes_are_worn_in_winter(label: int) -> None:
 
 
 def test_weather_is_drawn_from_summer_to_winter() -> None:
-    drawn = np.array([draw_cold(np.random.default_rng(seed)) for seed in range(300)])
+    drawn = np.array([draw_cold(STREET, np.random.default_rng(seed)) for seed in range(300)])
     assert (drawn >= 0).all()
     assert (drawn <= 1).all()
     assert (drawn < 0.2).mean() > 0.3
