@@ -9,7 +9,6 @@ weights and prints their SHA-256. Stopped at any moment, the same command goes o
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import time
 import tomllib
@@ -26,8 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from discreet.data import open_spec
+from discreet.data.joined import Joined
 from discreet.data.people import generate_people
-from discreet.data.samples import Sample, SampleSource
+from discreet.data.samples import SampleSource
 from discreet.data.transforms import AugmentSettings
 from discreet.inference.parser import Parser
 from discreet.labels import IGNORED
@@ -89,25 +89,6 @@ class Recipe(_Section):
     stages: tuple[Stage, ...]
 
 
-class Together:
-    """Several data sets of the same parts as one."""
-
-    def __init__(self, sources: Sequence[SampleSource]) -> None:
-        self._sources = sources
-        self._starts = [0, *itertools.accumulate(map(len, sources))]
-        self.spec = ", ".join(source.spec for source in sources)
-        self.label_set = sources[0].label_set
-        self.names = [f"{source.spec}/{name}" for source in sources for name in source.names]
-        self.subjects = [subject for source in sources for subject in source.subjects]
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    def __getitem__(self, index: int) -> Sample:
-        which = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._sources[which][index - self._starts[which]]
-
-
 class RarePartsOften(PlainGradients):
     """Batches in which a picture with a rare part comes more often: weight 1/√(share of pictures with it)."""
 
@@ -134,7 +115,7 @@ def picture_weights(source: SampleSource, cache: Path) -> NDArray[np.float64]:
     return np.load(cache)
 
 
-def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Together:
+def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Joined:
     """The generated sets, made where they are missing."""
     sources = []
     for wanted in sets:
@@ -147,7 +128,7 @@ def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Together:
                 face_masks=wanted.face_masks, workers=workers, resume=True,
             )  # fmt: skip
         sources.append(open_spec(f"people:{folder}"))
-    return Together(sources)
+    return Joined(sources)
 
 
 def with_live_norms(model: M2FP) -> M2FP:
@@ -212,7 +193,7 @@ def cells_of(targets: Targets, num_parts: int) -> Tensor:
     return cells
 
 
-def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, work: Path) -> None:
+def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Joined, work: Path) -> None:
     """One stage, from its checkpoint where there is one; leaves the average in the model."""
     training = stage.settings
     settings = RunSettings.model_validate({"data": {"train": source.spec}, "training": training})
@@ -243,7 +224,7 @@ def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Together, wor
         measure_statistics(network, loader, len(source))
 
 
-def quality(model: M2FP, held_out: Mapping[str, Together], image_size: tuple[int, int]) -> dict[str, object]:
+def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, int]) -> dict[str, object]:
     """Metrics on pictures that were not trained on, clear and masked."""
     found: dict[str, object] = {}
     for name, source in held_out.items():

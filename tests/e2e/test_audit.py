@@ -77,7 +77,7 @@ def evaluations(place: Path) -> int:
 def accesses(private_run: Path, place: Path, verb: Verb) -> int:
     """The private run is audited; how many accesses that was."""
     before = evaluations(place)
-    assert verb("audit", private_run) == 0
+    assert verb("audit", private_run, "--shadows", 4, "--jobs", 2) == 0
     return evaluations(place) - before
 
 
@@ -85,6 +85,8 @@ def test_a_private_run_passes(private_run: Path, accesses: int) -> None:
     said = json.loads((private_run / "audit" / "audit.json").read_text())
     assert (said["verdict"], said["valid"]) == ("none found by these tests", True), said["problems"]
     assert [attack["name"] for attack in said["attacks"]][:2] == ["loss", "calibrated"]
+    assert [attack["name"] for attack in said["attacks"]][-3:] == ["lira", "lira-offline", "rmia"]
+    assert said["num_shadows"] == 4
     assert said["num_members"] == NUM_MEMBERS
     assert said["num_non_members"] == NUM_OTHERS - LEAST_REHEARSAL
     for attack in (*said["attacks"], said["blind"], said["negative_control"]):
@@ -92,6 +94,10 @@ def test_a_private_run_passes(private_run: Path, accesses: int) -> None:
         assert attack["tpr_at_fpr"] == [], "so few pictures show no rate of 1 %"
     assert said["positive_control"]["auc_interval"][0] > 0.5
     assert all(bound["epsilon_lower_bound"] == 0 < bound["epsilon_ceiling"] for bound in said["bounds"])
+
+
+def test_nothing_of_shadow_models_stays(private_run: Path, accesses: int, place: Path) -> None:
+    assert not list((place / "state" / "audits").iterdir())
 
 
 def test_every_access_is_in_the_ledger(accesses: int) -> None:

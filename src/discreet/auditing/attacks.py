@@ -1,4 +1,5 @@
-"""Membership attacks without shadow models: from tables of signals to one score a trial. No torch.
+"""Membership attacks: from tables of signals to one score a trial. Those with shadow models are in `shadow_attacks`.
+No torch.
 
 An attack is handed what is known of the trials, and a *rehearsal*: the same of a copy of the model that was over-fitted
 to pictures which are no trials. Weights that an attack learns, it learns on the rehearsal, or on a half of the trials
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.auditing.curves import Scores
-from discreet.auditing.evidence import LABEL_ONLY, NAMES, Evidence, Table
+from discreet.auditing.evidence import LABEL_ONLY, NAMES, Evidence, ShadowTables, Table
+from discreet.auditing.shadow_attacks import lira, lira_offline, rmia
 from discreet.errors import ConfigurationError
 
 _FOLDS = 5
@@ -75,6 +77,16 @@ def _supervised(evidence: Evidence, rehearsal: Evidence) -> Scored:
     return learned_on_half(_columns(evidence, NAMES), evidence.is_member)
 
 
+def _with_shadows(score: Callable[[Table, ShadowTables], Scores]) -> Attack:
+    """An attack that needs shadow models."""
+
+    def attack(evidence: Evidence, rehearsal: Evidence) -> Scored:
+        assert evidence.shadows is not None, "the choice of attacks said so"
+        return _all(score(evidence.signals, evidence.shadows))
+
+    return attack
+
+
 Attack = Callable[[Evidence, Evidence], Scored]
 ATTACKS: Mapping[str, Attack] = {
     "loss": _loss,
@@ -83,22 +95,31 @@ ATTACKS: Mapping[str, Attack] = {
     "label-only": _label_only,
     "combined": _combined,
     "supervised": _supervised,
+    "lira": _with_shadows(lira),
+    "lira-offline": _with_shadows(lira_offline),
+    "rmia": _with_shadows(rmia),
 }
+NEED_SHADOWS = ("lira", "lira-offline", "rmia")
 
 # These never look at who of the trials is a member: their guesses may be counted against coins. The best first.
-BLIND_TO_COINS = ("combined", "calibrated", "label-only", "loss")
+BLIND_TO_COINS = ("lira", "combined", "calibrated", "label-only", "loss")
 
 
-def chosen_attacks(names: str | None) -> list[str]:
-    """Names from a list like "loss,combined"; all where there is none.
+def chosen_attacks(names: str | None, *, shadows: bool = False) -> list[str]:
+    """Names from a list like "loss,combined"; all that can be done where there is none.
 
     Raises:
-        ConfigurationError: one is unknown.
+        ConfigurationError: one is unknown, or needs shadow models where there are none, or none needs those there are.
     """
-    wanted = list(ATTACKS) if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    able = [name for name in ATTACKS if shadows or name not in NEED_SHADOWS]
+    wanted = able if names is None else [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in ATTACKS]
     if unknown or not wanted:
         raise ConfigurationError(f"attack {', '.join(unknown) or 'list'} is unknown; choose among {', '.join(ATTACKS)}")
+    if not shadows and set(wanted) & set(NEED_SHADOWS):
+        raise ConfigurationError(f"{', '.join(NEED_SHADOWS)} need shadow models; train some with --shadows 16")
+    if shadows and not set(wanted) & set(NEED_SHADOWS):
+        raise ConfigurationError(f"--shadows is of use to {', '.join(NEED_SHADOWS)} only; choose one, or leave it out")
     return list(dict.fromkeys(wanted))
 
 

@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from discreet.auditing.attacks import ATTACKS, BLIND_TO_COINS, Scored, learned_o
 from discreet.auditing.bounds import Bound, bounds_of, one_run_bounds
 from discreet.auditing.controls import STEPS, overfitted
 from discreet.auditing.curves import OperatingPoint, Scores, area_under_curve, curve, operating_point
-from discreet.auditing.evidence import Evidence
+from discreet.auditing.evidence import Evidence, ShadowTables
 from discreet.auditing.gates import gate_alpha
 from discreet.auditing.looks import looks_of
+from discreet.auditing.shadows import ShadowRecipe, shadow_tables
 from discreet.auditing.signals import signals_of
 from discreet.auditing.statistics import Interval
+from discreet.data.joined import Joined
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.data.subset import Subset
 from discreet.errors import DataError, WeightsError
@@ -107,6 +109,7 @@ class Audit:
         negative_control: the attack on the public start; None without one.
         positive_control: the attack on an over-fitted copy.
         problems: why the audit is not valid, in a sentence each.
+        num_shadows: models that the audit trained.
         exposed: names of the members that the bounded attack is surest of, surest first. *SENSITIVE*
         seconds: it took.
     """
@@ -124,6 +127,7 @@ class Audit:
     negative_control: AttackResult | None
     positive_control: AttackResult
     problems: list[str]
+    num_shadows: int = 0
     exposed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -154,9 +158,10 @@ def audit(
     members: SampleSource,
     non_members: SampleSource,
     *,
-    attacks: Sequence[str] = tuple(ATTACKS),
+    attacks: Sequence[str],
     at_most: int | None = None,
     canaries: Canaries | None = None,
+    shadows: ShadowRecipe | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     progress: Bar,
@@ -170,6 +175,7 @@ def audit(
         attacks: names of ATTACKS.
         at_most: pictures of each kind; others are left out by lot.
         canaries: where members and non-members are what coins let into the run, and left out of it.
+        shadows: how to train shadow models, for attacks that need them.
         confidence: of all statements together.
         seed: of lots.
         progress: shows bars.
@@ -188,8 +194,9 @@ def audit(
         raise _too_few(len(inside), len(outside), "image")
     with progress("compare members with non-members", len(inside) + len(outside)) as advance:
         _refuse_overlap(inside, outside, advance)
+    owners = _owners(inside, outside) if audited.unit == "subject" else None
     rehearsal = _rehearsal(audited, reserved, seed, progress)
-    evidence, owners = _gather(audited, inside, outside, progress)
+    evidence = _gather(audited, inside, outside, owners, shadows, seed, progress)
     if min(evidence.is_member.sum(), (~evidence.is_member).sum()) < LEAST_TRIALS:
         raise _too_few(int(evidence.is_member.sum()), int((~evidence.is_member).sum()), audited.unit)
 
@@ -205,7 +212,7 @@ def audit(
     blind = judged("blind", learned_on_half(evidence.looks, evidence.is_member))
     negative = None
     if evidence.reference is not None:
-        of_start = Evidence(evidence.is_member, evidence.reference, None, evidence.looks)
+        of_start = replace(evidence, signals=evidence.reference, reference=None)
         negative = judged("negative control", ATTACKS[bounded](of_start, rehearsal))
     positive = judged("positive control", ATTACKS["calibrated"](rehearsal, rehearsal), rehearsal)
     trials = np.flatnonzero(evidence.is_member & scored[bounded].counted)
@@ -213,6 +220,7 @@ def audit(
     if canaries is not None and bounded in BLIND_TO_COINS:
         scores = scored[bounded].scores
         bounds += one_run_bounds(scores, evidence.is_member, canaries.num_guesses, audited.delta, alpha)
+    names = [*inside.names, *outside.names] if owners is None else [owner[1:] for owner in sorted(set(owners))]
     surest = trials[np.argsort(-scored[bounded].scores[trials], kind="stable")]
     return Audit(
         epsilon=audited.epsilon,
@@ -228,7 +236,8 @@ def audit(
         negative_control=negative,
         positive_control=positive,
         problems=_problems(blind, negative, positive, results),
-        exposed=[owners[index] for index in surest],
+        num_shadows=0 if shadows is None else shadows.count,
+        exposed=[names[index] for index in surest],
         seconds=round(time.monotonic() - started, 1),
     )
 
@@ -291,8 +300,27 @@ def _refuse_overlap(inside: SampleSource, outside: SampleSource, advance: Callab
         )
 
 
-def _gather(audited: Audited, inside: SampleSource, outside: SampleSource, progress: Bar) -> tuple[Evidence, list[str]]:
-    """Signals and looks of all trials, and their names: of pictures, or of subjects."""
+def _owners(inside: SampleSource, outside: SampleSource) -> list[str]:
+    """Whose each picture is, after "+" for members and "-" for others; one who is both would be a trial of neither."""
+    owners = [f"{kind}{owner}" for kind, s in (("+", inside), ("-", outside)) for owner in require_subjects(s)]
+    mixed = {owner[1:] for owner in owners if owner[0] == "+"} & {owner[1:] for owner in owners if owner[0] == "-"}
+    if mixed:
+        raise DataError(
+            f"{len(mixed)} subjects are members and non-members; name pictures of others than those trained on"
+        )
+    return owners
+
+
+def _gather(
+    audited: Audited,
+    inside: SampleSource,
+    outside: SampleSource,
+    owners: Sequence[str] | None,
+    shadows: ShadowRecipe | None,
+    seed: int,
+    progress: Bar,
+) -> Evidence:
+    """Signals and looks of all trials: of pictures, or of their owners."""
     models = [audited.model] + ([audited.start] if audited.start is not None else [])
     tables = []
     for model, of in zip(models, ("the model", "its public start"), strict=False):
@@ -304,17 +332,17 @@ def _gather(audited: Audited, inside: SampleSource, outside: SampleSource, progr
             )
     looks = np.array([looks_of(s[index], audited.labels) for s in (inside, outside) for index in range(len(s))])
     is_member = np.arange(len(inside) + len(outside)) < len(inside)
-    evidence = Evidence(is_member, tables[0], tables[1] if len(tables) > 1 else None, looks)
-    if audited.unit == "image":
-        return evidence, [*inside.names, *outside.names]
-    # One who is in both kinds of pictures would be a trial of neither.
-    owners = [f"{kind}{owner}" for kind, s in (("+", inside), ("-", outside)) for owner in require_subjects(s)]
-    mixed = {owner[1:] for owner in owners if owner[0] == "+"} & {owner[1:] for owner in owners if owner[0] == "-"}
-    if mixed:
-        raise DataError(
-            f"{len(mixed)} subjects are members and non-members; name pictures of others than those trained on"
-        )
-    return evidence.of_owners(owners), [owner[1:] for owner in sorted(set(owners))]
+    told = None if shadows is None else _asked_shadows(audited, Joined((inside, outside)), shadows, seed, progress)
+    evidence = Evidence(is_member, tables[0], tables[1] if len(tables) > 1 else None, looks, told)
+    return evidence if owners is None else evidence.of_owners(owners)
+
+
+def _asked_shadows(
+    audited: Audited, pool: SampleSource, recipe: ShadowRecipe, seed: int, progress: Bar
+) -> ShadowTables:
+    """What shadow models of the trials say."""
+    with progress("train shadow models", recipe.count) as advance:
+        return shadow_tables(recipe, pool, audited.canvas, audited.unit, seed=seed, advance=advance)
 
 
 def _rehearsal(audited: Audited, reserved: SampleSource, seed: int, progress: Bar) -> Evidence:

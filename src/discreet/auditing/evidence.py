@@ -24,6 +24,19 @@ LABEL_ONLY = ("labels", "contour")
 
 
 @dataclass(frozen=True)
+class ShadowTables:
+    """What shadow models say of all trials. *SENSITIVE*
+
+    Args:
+        signals: [S, N, len(NAMES)].
+        inside: bool [S, N], which trials each shadow learned.
+    """
+
+    signals: NDArray[np.float64]
+    inside: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What an attacker knows of all trials. *SENSITIVE*
 
@@ -32,12 +45,14 @@ class Evidence:
         signals: of the audited model, [N, len(NAMES)].
         reference: of the public start, likewise; None where there is none.
         looks: of the pictures and their labels alone, [N, K].
+        shadows: of shadow models; None where none were trained.
     """
 
     is_member: NDArray[np.bool_]
     signals: Table
     reference: Table | None
     looks: Table
+    shadows: ShadowTables | None = None
 
     def of_owners(self, owners: Sequence[object]) -> Evidence:
         """One trial an owner: the mean over the owner's pictures, who are all members or none."""
@@ -55,4 +70,6 @@ class Evidence:
             signals=mean(self.signals),
             reference=None if self.reference is None else mean(self.reference),
             looks=mean(self.looks),
+            shadows=self.shadows
+            and ShadowTables(np.stack([mean(said) for said in self.shadows.signals]), self.shadows.inside[:, first]),
         )

@@ -53,13 +53,16 @@ _ATTACKS = {
     "label-only": ("label map alone", "仅标签图"),
     "combined": ("all signals, rehearsed on a copy", "全部信号（在副本上演练）"),
     "supervised": ("all signals, half of the members known", "全部信号（已知一半成员）"),
+    "lira": ("all signals, against shadow models (LiRA)", "全部信号，相对影子模型（LiRA）"),
+    "lira-offline": ("loss, against shadows without the picture", "损失，相对未见该图的影子模型"),
+    "rmia": ("likelihood, against shadow models (RMIA)", "似然，相对影子模型（RMIA）"),
     "blind": ("blind: never sees the model", "盲测：不看模型"),
     "negative control": ("negative control: the public start", "阴性对照：公开起点"),
     "positive control": ("positive control: an over-fitted copy", "阳性对照：过拟合副本"),
 }
 _CANARIES = ("canaries planted before training", "训练前植入的金丝雀样本")
+_WITHOUT_SHADOWS = ("attacks with shadow models (LiRA, RMIA)", "使用影子模型的攻击（LiRA、RMIA）")
 _NOT_TESTED = (
-    ("attacks with shadow models (LiRA, RMIA)", "使用影子模型的攻击（LiRA、RMIA）"),
     ("model inversion", "模型反演"),
     ("attackers who choose pictures in training", "能够操纵训练图片的攻击者"),
 )
@@ -201,7 +204,8 @@ def roc_svg(audit: Audit, width: int = 720, height: int = 420) -> str:
 def _not_tested(audit: Audit) -> list[tuple[str, str]]:
     """What nobody should take this audit for."""
     without_canaries = not any("canaries" in bound.method for bound in audit.bounds)
-    return [*([_CANARIES] if without_canaries else []), *_NOT_TESTED]
+    missing = [(_CANARIES, without_canaries), (_WITHOUT_SHADOWS, audit.num_shadows == 0)]
+    return [*(what for what, is_missing in missing if is_missing), *_NOT_TESTED]
 
 
 def _verdict(audit: Audit) -> str:

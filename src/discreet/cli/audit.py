@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--attacks", metavar="A,B", help="by default all; see docs/audit.md")
     parser.add_argument("--pictures", type=int, metavar="N", help="at most so many of each, drawn by lot")
+    parser.add_argument(
+        "--shadows", type=int, default=0, metavar="N", help="train N models like the run's on halves of the trials"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="shadow models at once")
+    parser.add_argument("--engine", default="processes", help="that trains them: processes, or ray")
     parser.add_argument("--confidence", type=float, default=0.95, help="of all statements together (default 0.95)")
     parser.add_argument("--seed", type=int, default=0, help="of lots")
     parser.add_argument("--out", type=Path, metavar="DIR", help="by default RUN/audit")
@@ -43,15 +48,16 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.auditing.audited_run import open_trials, read_audited_run, run_settings
     from discreet.auditing.card import AUDIT_FILE
     from discreet.auditing.report import Exposed, audit_html
+    from discreet.auditing.shadows import ShadowRecipe, forget
     from discreet.cli.state import state_folder
     from discreet.errors import ConfigurationError
     from discreet.loading import model_folder
     from discreet.privacy.ledger import Ledger
     from discreet.training.private_data import picture_bytes
     from discreet.training.run import LEDGER_FILE
-    from discreet.training.run_folder import write_text
+    from discreet.training.run_folder import RUN_FILE, read_record, write_text
 
-    attacks = chosen_attacks(arguments.attacks)
+    attacks = chosen_attacks(arguments.attacks, shadows=arguments.shadows > 0)
     if not 0.5 <= arguments.confidence < 1:
         raise ConfigurationError(f"--confidence is {arguments.confidence}; give 0.5 to below 1, e.g. 0.95")
     if arguments.pictures is not None and arguments.pictures < 1:
@@ -66,7 +72,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if trials.canaries is not None and arguments.pictures is not None:
         raise ConfigurationError("the run has canaries, which are guessed all together; leave out --pictures")
     init = settings.model.init
-    audited = read_audited_run(arguments.run, None if init in (None, "none") else model_folder(init))
+    start = None if init in (None, "none") else model_folder(init)
+    audited = read_audited_run(arguments.run, start)
+    recipe = None
+    if arguments.shadows:
+        folder = state_folder() / "audits" / read_record(arguments.run / RUN_FILE).run_id
+        recipe = ShadowRecipe(settings, start, folder, arguments.shadows, arguments.jobs, arguments.engine)
     with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
         for source in trials.sources:
             ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec)
@@ -77,6 +88,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         attacks=attacks,
         at_most=arguments.pictures,
         canaries=trials.canaries,
+        shadows=recipe,
         confidence=arguments.confidence,
         seed=arguments.seed,
         progress=output.progress,
@@ -87,6 +99,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         exposed = [
             Exposed(name, trials.members[position[name]].image) for name in found.exposed[:12] if name in position
         ]
+    if recipe is not None:
+        forget(recipe)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / AUDIT_FILE, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
     write_text(out / "report.html", audit_html(arguments.run.name, found, exposed))

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from discreet.auditing.attacks import ATTACKS, chosen_attacks, learned_on_half, residuals
+from discreet.auditing.attacks import ATTACKS, NEED_SHADOWS, chosen_attacks, learned_on_half, residuals
 from discreet.auditing.curves import area_under_curve
-from discreet.auditing.evidence import NAMES, Evidence, Table
+from discreet.auditing.evidence import NAMES, Evidence, ShadowTables, Table
+from discreet.auditing.shadow_attacks import lira
+from discreet.auditing.shadows import halves
 from discreet.errors import ConfigurationError
 
 NUM = 200
 
 
+NUM_SHADOWS = 8
+
+
 def evidence(leak: float, seed: int, num: int = NUM, reference: bool = True) -> Evidence:
-    """Pictures that differ in how hard they are, and members whose signals grew by `leak`."""
+    """Pictures that differ in how hard they are, and members whose signals grew by `leak`, in shadows likewise."""
     rng = np.random.default_rng([3, seed])
     is_member = np.arange(2 * num) < num
     hardness = rng.normal(0, 3, (2 * num, 1))
     start = hardness + rng.normal(0, 0.3, (2 * num, len(NAMES)))
     signals = start + rng.normal(0, 1, start.shape) + leak * is_member[:, None]
     looks = np.hstack([hardness + rng.normal(0, 0.5, hardness.shape), rng.normal(size=(2 * num, 4))])
-    return Evidence(is_member, signals, start if reference else None, looks)
+    inside = halves([str(index) for index in range(2 * num)], NUM_SHADOWS, seed)
+    said = start + rng.normal(0, 1, (NUM_SHADOWS, *start.shape)) + leak * inside[..., None]
+    return Evidence(is_member, signals, start if reference else None, looks, ShadowTables(said, inside))
 
 
 def area(name: str, of: Evidence) -> float:
@@ -83,6 +92,50 @@ def test_residuals_raise_no_more_alarms_than_they_may() -> None:
     assert found <= 31
 
 
+def test_shadows_tell_an_easy_picture_from_a_learned_one() -> None:
+    of = evidence(1.0, seed=2)
+    assert area("lira", of) > area("loss", of) + 0.2
+    assert area("lira-offline", of) > area("loss", of) + 0.1
+    assert area("rmia", of) > area("loss", of) + 0.1
+    assert area("lira", of) > area("lira-offline", of) + 0.1, "ten signals say more than one"
+
+
+@pytest.mark.parametrize("name", NEED_SHADOWS)
+def test_shadow_attacks_raise_no_more_alarms_than_they_may(name: str) -> None:
+    """Shadows leak, the audited model does not."""
+    found = 0
+    for seed in range(400):
+        leaking, harmless = evidence(1.0, seed, num=40), evidence(0.0, seed, num=40)
+        of = replace(harmless, shadows=leaking.shadows)
+        low, high = area_under_curve(*ATTACKS[name](of, of).split(of.is_member), 0.95)[1]
+        found += not low <= 0.5 <= high
+    assert found <= 31
+
+
+def test_few_shadows_are_not_trusted_beyond_what_they_show() -> None:
+    """With two models that learned each trial, its own difference is mostly chance: all together say what it is."""
+    rng = np.random.default_rng(7)
+    inside = halves([str(index) for index in range(400)], 4, 0)
+    own = rng.normal(size=(400, len(NAMES)))
+    said = own + rng.normal(0, 1, (4, *own.shape)) + 0.5 * inside[..., None]
+    is_member = np.arange(400) < 200
+    scores = lira(own + rng.normal(0, 1, own.shape) + 0.5 * is_member[:, None], ShadowTables(said, inside))
+    middle = (said * inside[..., None]).sum(0) / 2, (said * ~inside[..., None]).sum(0) / 2
+    unshrunk = ((own - sum(middle) / 2) * (middle[0] - middle[1])).sum(1)
+    found = [area_under_curve(s[is_member], s[~is_member], 0.95)[0] for s in (scores, unshrunk)]
+    assert found[0] > 0.65 > found[1]
+
+
+def test_halves_are_halves_and_keep_owners_together() -> None:
+    owners = ["b", "b", "a", "c", "c", "c", "d"]
+    inside = halves(owners, 6, seed=3)
+    assert (inside.sum(0) == 3).all()
+    for owner in set(owners):
+        assert len({tuple(column) for column, whose in zip(inside.T, owners, strict=True) if whose == owner}) == 1
+    assert (halves(owners, 6, seed=3) == inside).all()
+    assert (halves(owners, 6, seed=4) != inside).any()
+
+
 def test_subjects_are_trials_of_their_own() -> None:
     of = evidence(1.0, seed=5, num=4)
     owners = ["b", "b", "a", "a", "z", "z", "z", "y"]
@@ -92,11 +145,20 @@ def test_subjects_are_trials_of_their_own() -> None:
     assert merged.reference is not None
     assert of.reference is not None
     np.testing.assert_allclose(merged.reference[3], of.reference[4:7].mean(0))
+    assert merged.shadows is not None
+    assert of.shadows is not None
+    np.testing.assert_allclose(merged.shadows.signals[2, 1], of.shadows.signals[2, :2].mean(0))
+    assert merged.shadows.inside.shape == (NUM_SHADOWS, 4)
 
 
 def test_unknown_attacks_are_refused() -> None:
     assert chosen_attacks("loss, combined,loss") == ["loss", "combined"]
-    assert chosen_attacks(None) == list(ATTACKS)
-    for wrong in ("lira", "", "loss,magic"):
+    assert chosen_attacks(None) == [name for name in ATTACKS if name not in NEED_SHADOWS]
+    assert chosen_attacks(None, shadows=True) == list(ATTACKS)
+    for wrong in ("", "loss,magic"):
         with pytest.raises(ConfigurationError, match="choose among"):
             chosen_attacks(wrong)
+    with pytest.raises(ConfigurationError, match="--shadows 16"):
+        chosen_attacks("loss,lira")
+    with pytest.raises(ConfigurationError, match="of use to lira"):
+        chosen_attacks("loss", shadows=True)
