@@ -14,8 +14,8 @@ from discreet.inference.exported import digest_of
 # name of a shipped model: SHA-256 of its safetensors file, and of the model.json of its exported folder
 _SHIPPED = {
     "m2fp-lite": (
-        "18f9f20f774e9198fa74d0d4fce776b7677ecce5d471cb5932bd74a637bd353c",
-        "5435221872e185e1d5e53f6ea6c2e8e2fb84d2f34481ebb419e7e61e026252ec",
+        "2e537fa307a0f3272482368bab23ca6f10196456277ba847860a03c1af91ba8c",
+        "55bf4fca45038e4235c43d91c4b3bab5b912ec6a3797f3e2246f6b4e2374a2ca",
     ),
     "m2fp-lite-imagenet": (
         "ac35722a402120df4ef1a6221f3529f93a8eb3aeeabf73d2c57ef713a9be1322",
