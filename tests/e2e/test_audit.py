@@ -64,6 +64,8 @@ def leaking_run(place: Path, private_run: Path) -> Path:
     for seed in range(2):
         model = overfitted(model, members, range(NUM_MEMBERS), CIHP, info.image_size, seed=seed)
     save_model(place / "leaking", model, CIHP, image_size=info.image_size)
+    record = json.loads((place / "leaking" / "run.json").read_text())
+    (place / "leaking" / "run.json").write_text(json.dumps({**record, "run_id": "f" * 16}))
     return place / "leaking"
 
 
@@ -124,8 +126,9 @@ def test_the_report_holds_everything_and_no_picture(private_run: Path, accesses:
 
 
 def test_a_model_that_knows_its_pictures_is_caught(
-    leaking_run: Path, place: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
+    leaking_run: Path, accesses: int, place: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    capsys.readouterr()
     out = place / "for the owner"
     assert verb("audit", leaking_run, "--out", out, "--show-pictures", "--json") == 1
     said = json.loads(capsys.readouterr().out)
@@ -135,6 +138,10 @@ def test_a_model_that_knows_its_pictures_is_caught(
     page = (out / "report.html").read_text()
     assert page.count("data:image/jpeg") == 12
     assert "Most exposed members" in page
+    assert said["confidence"] > 0.95, "two releases share the chance of error"
+    (trend,) = (place / "state").glob("audits-*.html")
+    assert "<td>1. run</td>" in trend.read_text()
+    assert "<td>2. leaking</td>" in trend.read_text()
 
 
 def refused(verb: Verb, capsys: pytest.CaptureFixture[str], *words: object) -> str:

@@ -66,7 +66,7 @@ _NOT_TESTED = (
     ("model inversion", "模型反演"),
     ("attackers who choose pictures in training", "能够操纵训练图片的攻击者"),
 )
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d8dee4; --page: #fff; --good: #0b6e4f;
   --bad: #b42318; --mark: #1f6feb; --second: #9a6700; --third: #8250df; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --line: #30363d; --page: #0d1117;
@@ -141,7 +141,7 @@ def audit_html(run: str, audit: Audit, exposed: Sequence[Exposed] = ()) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width, initial-scale=1"><title>Audit: {html.escape(run)}</title>'
-        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(body) + "\n</body></html>\n"
+        f"<style>{STYLE}</style></head><body>\n" + "\n".join(body) + "\n</body></html>\n"
     )
 
 

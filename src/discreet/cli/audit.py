@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from discreet.auditing.audit import AttackResult, Audit
+    from discreet.auditing.history import PastAudit
+    from discreet.auditing.report import Exposed
     from discreet.cli.output import Output
+    from discreet.training.settings import RunSettings
 
 HELP = (
     "Attack a run's model: does it tell who it was trained on? The pictures are read without noise, and the ledger "
     "notes it. Exit 0: no leak found by these tests; 1: a leak, a refuted claim, or an audit that is not valid."
 )
+
+
+# Minute, hour, day of the month, month, day of the week.
+_WHEN = {"daily": "17 3 * * *", "weekly": "17 3 * * 1", "monthly": "17 3 1 * *"}
+
+_DEFAULTS = (("jobs", 1), ("engine", "processes"), ("confidence", 0.95))
+# Of the most exposed members.
+MOST_SHOWN = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="shadow models at once")
     parser.add_argument("--engine", default="processes", help="that trains them: processes, or ray")
-    parser.add_argument("--confidence", type=float, default=0.95, help="of all statements together (default 0.95)")
+    parser.add_argument(
+        "--confidence", type=float, default=0.95, help="of all statements about all releases together (default 0.95)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of lots")
+    parser.add_argument(
+        "--schedule",
+        nargs="?",
+        const="weekly",
+        choices=tuple(_WHEN),
+        help="audit nothing, but print the line for cron that does so weekly (or daily, monthly)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="by default RUN/audit")
     parser.add_argument(
         "--show-pictures", action="store_true", help="the most exposed members in the report; needs --out elsewhere"
@@ -41,13 +63,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Audit, write audit.json and report.html, and print the verdict."""
-    import json
-
     from discreet.auditing.attacks import chosen_attacks
-    from discreet.auditing.audit import NO_LEAK, audit
-    from discreet.auditing.audited_run import open_trials, read_audited_run, run_settings
-    from discreet.auditing.card import AUDIT_FILE
-    from discreet.auditing.report import Exposed, audit_html
+    from discreet.auditing.audit import NO_LEAK
+    from discreet.auditing.audited_run import run_settings
+    from discreet.auditing.history import HISTORY_FILE, History, PastAudit, now, worse_than_before
+    from discreet.auditing.trend import trend_html
+    from discreet.cli.state import state_folder
+    from discreet.training.run_folder import RUN_FILE, read_record, write_text
+
+    if arguments.schedule is not None:
+        line = cron_line(arguments, state_folder())
+        output.result({"cron": line})
+        output.line(line)
+        return 0
+    attacks = chosen_attacks(arguments.attacks, shadows=arguments.shadows > 0)
+    out: Path = arguments.out or arguments.run / "audit"
+    _refuse(arguments, out)
+    settings = run_settings(arguments.run)
+    run_id, series = read_record(arguments.run / RUN_FILE).run_id, settings.data.train
+    history = History(state_folder() / HISTORY_FILE)
+    past = history.of(series)
+    found, exposed = _attack(arguments, settings, attacks, run_id, past, output)
+    _write(out, arguments.run.name, found, exposed)
+    this = PastAudit(run_id, arguments.run.name, now(), found.to_json())
+    worse = worse_than_before(past, run_id, this.found)
+    history.add(series, this)
+    # Not into the run's folder: who is handed that need not know of other runs.
+    trend = state_folder() / f"audits-{hashlib.sha256(series.encode()).hexdigest()[:8]}.html"
+    write_text(trend, trend_html(series, [*past, this], worse))
+    output.result({**this.found, "worse": worse})
+    _show(output, arguments.run, found)
+    for sentence in worse:
+        output.line(f"worse than before: {sentence}")
+    output.line(f"{out / 'report.html'} shows it; all audits of this data set: {trend}")
+    return 0 if found.verdict == NO_LEAK and not worse else 1
+
+
+def _refuse(arguments: argparse.Namespace, out: Path) -> None:
+    """Options that cannot be meant."""
+    from discreet.errors import ConfigurationError
+
+    if not 0.5 <= arguments.confidence < 1:
+        raise ConfigurationError(f"--confidence is {arguments.confidence}; give 0.5 to below 1, e.g. 0.95")
+    if arguments.pictures is not None and arguments.pictures < 1:
+        raise ConfigurationError(f"--pictures is {arguments.pictures}; give at least 1")
+    if arguments.show_pictures and out.resolve().is_relative_to(arguments.run.resolve()):
+        raise ConfigurationError(
+            f"--show-pictures would put private pictures into {out}, which may be handed out; name --out elsewhere"
+        )
+
+
+def _attack(
+    arguments: argparse.Namespace,
+    settings: RunSettings,
+    attacks: list[str],
+    run_id: str,
+    past: list[PastAudit],
+    output: Output,
+) -> tuple[Audit, list[Exposed]]:
+    """Note the access, audit, and find the pictures to show."""
+    from discreet.auditing.audit import audit
+    from discreet.auditing.audited_run import open_trials, read_audited_run
+    from discreet.auditing.gates import spent_alpha
+    from discreet.auditing.history import number_of_release
+    from discreet.auditing.report import Exposed
     from discreet.auditing.shadows import ShadowRecipe, forget
     from discreet.cli.state import state_folder
     from discreet.errors import ConfigurationError
@@ -55,19 +134,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.privacy.ledger import Ledger
     from discreet.training.private_data import picture_bytes
     from discreet.training.run import LEDGER_FILE
-    from discreet.training.run_folder import RUN_FILE, read_record, write_text
 
-    attacks = chosen_attacks(arguments.attacks, shadows=arguments.shadows > 0)
-    if not 0.5 <= arguments.confidence < 1:
-        raise ConfigurationError(f"--confidence is {arguments.confidence}; give 0.5 to below 1, e.g. 0.95")
-    if arguments.pictures is not None and arguments.pictures < 1:
-        raise ConfigurationError(f"--pictures is {arguments.pictures}; give at least 1")
-    out: Path = arguments.out or arguments.run / "audit"
-    if arguments.show_pictures and out.resolve().is_relative_to(arguments.run.resolve()):
-        raise ConfigurationError(
-            f"--show-pictures would put private pictures into {out}, which may be handed out; name --out elsewhere"
-        )
-    settings = run_settings(arguments.run)
     trials = open_trials(settings, arguments.run, state_folder(), arguments.non_members)
     if trials.canaries is not None and arguments.pictures is not None:
         raise ConfigurationError("the run has canaries, which are guessed all together; leave out --pictures")
@@ -76,7 +143,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     audited = read_audited_run(arguments.run, start)
     recipe = None
     if arguments.shadows:
-        folder = state_folder() / "audits" / read_record(arguments.run / RUN_FILE).run_id
+        folder = state_folder() / "audits" / run_id
         recipe = ShadowRecipe(settings, start, folder, arguments.shadows, arguments.jobs, arguments.engine)
     with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
         for source in trials.sources:
@@ -89,27 +156,39 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         at_most=arguments.pictures,
         canaries=trials.canaries,
         shadows=recipe,
-        confidence=arguments.confidence,
+        confidence=1 - spent_alpha(1 - arguments.confidence, number_of_release(past, run_id)),
         seed=arguments.seed,
         progress=output.progress,
     )
-    exposed: list[Exposed] = []
-    if arguments.show_pictures:
-        position = {name: index for index, name in enumerate(trials.members.names)}
-        exposed = [
-            Exposed(name, trials.members[position[name]].image) for name in found.exposed[:12] if name in position
-        ]
     if recipe is not None:
         forget(recipe)
+    if not arguments.show_pictures:
+        return found, []
+    position = {name: index for index, name in enumerate(trials.members.names)}
+    surest = [name for name in found.exposed[:MOST_SHOWN] if name in position]
+    return found, [Exposed(name, trials.members[position[name]].image) for name in surest]
+
+
+def _write(out: Path, run: str, found: Audit, exposed: list[Exposed]) -> None:
+    """audit.json and report.html."""
+    import json
+
+    from discreet.auditing.card import AUDIT_FILE
+    from discreet.auditing.report import audit_html
+    from discreet.training.run_folder import write_text
+
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / AUDIT_FILE, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
-    write_text(out / "report.html", audit_html(arguments.run.name, found, exposed))
-    output.result(found.to_json())
+    write_text(out / "report.html", audit_html(run, found, exposed))
+
+
+def _show(output: Output, run: Path, found: Audit) -> None:
+    """The verdict, the attacks and the bounds, on the terminal."""
     output.line(f"verdict: {found.verdict}")
     for problem in found.problems:
         output.line(f"  {problem}")
     output.table(
-        f"attacks on {arguments.run} ({found.num_members} members, {found.num_non_members} non-members)",
+        f"attacks on {run} ({found.num_members} members, {found.num_non_members} non-members)",
         ("attack", "AUC", "interval", "true positives at 1 % false ones"),
         [(a.name, f"{a.auc:.3f}", f"{a.auc_interval[0]:.3f} … {a.auc_interval[1]:.3f}", _at_one_percent(a))
          for a in (*found.attacks, found.blind, found.negative_control, found.positive_control) if a is not None],
@@ -120,15 +199,27 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             f"ε is at least {bound.epsilon_lower_bound:.2f} ({bound.method}{condition}; "
             f"at most {bound.epsilon_ceiling:.2f} could be shown)"
         )
-    output.line(f"{out / 'report.html'} shows it")
-    return 0 if found.verdict == NO_LEAK else 1
 
 
-def _at_one_percent(attack: object) -> str:
+def cron_line(arguments: argparse.Namespace, state: Path) -> str:
+    """What cron is to run: this command with these options, absolute paths and this state folder."""
+    import shlex
+    import sys
+
+    words: list[object] = [Path(sys.executable).parent / "discreet", "audit", arguments.run.absolute()]
+    options = ("non_members", "attacks", "pictures", "shadows", "jobs", "engine", "confidence", "seed", "out")
+    for option in options:
+        value = getattr(arguments, option)
+        if value not in (None, 0) and (option, value) not in _DEFAULTS:
+            words += [f"--{option.replace('_', '-')}", value.absolute() if isinstance(value, Path) else value]
+    command = " ".join(shlex.quote(str(word)) for word in words)
+    place = f"cd {shlex.quote(str(Path.cwd()))} && DISCREET_STATE={shlex.quote(str(state.absolute()))}"
+    # A percent sign ends a command in cron.
+    return f"{_WHEN[arguments.schedule]} {place} {command}".replace("%", "\\%")
+
+
+def _at_one_percent(attack: AttackResult) -> str:
     """The operating point at 1 %, where so many non-members can show one."""
-    from discreet.auditing.audit import AttackResult
-
-    assert isinstance(attack, AttackResult)
     for point in attack.tpr_at_fpr:
         if point.false_positive_rate == 0.01:
             low, high = point.true_positive_interval
