@@ -90,7 +90,11 @@ svg .chance { stroke: var(--soft); stroke-dasharray: 2 4; }
 ul { padding-left: 1.2rem; } footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media print { body { padding: 0; } h2 { break-after: avoid; } table, svg { break-inside: avoid; } }
 """
-_COLOURS = ("var(--mark)", "var(--second)", "var(--third)", "var(--good)", "var(--ink)", "var(--soft)")
+# One for each attack that there is.
+_COLOURS = (
+    "var(--mark)", "var(--second)", "var(--third)", "var(--good)", "var(--ink)", "var(--soft)", "#d1242f", "#0e8a9e",
+    "#c2459a",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,12 +118,12 @@ def audit_html(run: str, audit: Audit, exposed: Sequence[Exposed] = ()) -> str:
         audit: what was found.
         exposed: members to show, for the owner of the pictures only. *SENSITIVE*
     """
-    body = [f"<h1>Audit · 审计: {html.escape(run)}</h1>", _verdict(audit)]
+    body = [f"<h1>Audit · 审计: {html.escape(run)}</h1>", verdict_html(audit)]
     if audit.problems:
         body.append("<ul>" + "".join(f"<li>{html.escape(problem)}</li>" for problem in audit.problems) + "</ul>")
     body += [
         "<h2>Attacks · 攻击</h2>",
-        _table(audit),
+        attack_table(audit),
         f"<p><small>{audit.num_members} members and {audit.num_non_members} non-members; a trial is one "
         f"{html.escape(audit.unit)}. All intervals and bounds of this page hold together at {audit.confidence:.0%}. "
         f"A rate is given only where {RULE_OF_THREE} non-members at least may lie beyond it. · "
@@ -208,7 +212,8 @@ def _not_tested(audit: Audit) -> list[tuple[str, str]]:
     return [*(what for what, is_missing in missing if is_missing), *_NOT_TESTED]
 
 
-def _verdict(audit: Audit) -> str:
+def verdict_html(audit: Audit) -> str:
+    """One plain verdict, and what was claimed."""
     en, zh, more_en, more_zh = _VERDICTS[audit.verdict]
     claim = (
         f"Claimed: ε = {audit.epsilon:.3g} at δ = {audit.delta:g} · 声明：ε = {audit.epsilon:.3g}，δ = {audit.delta:g}"
@@ -222,7 +227,8 @@ def _verdict(audit: Audit) -> str:
     )
 
 
-def _table(audit: Audit) -> str:
+def attack_table(audit: Audit) -> str:
+    """A row for each attack and each control."""
     controls = [c for c in (audit.blind, audit.negative_control, audit.positive_control) if c is not None]
     rows = [_row(attack, "") for attack in audit.attacks] + [_row(control, "control") for control in controls]
     return (

@@ -30,7 +30,10 @@ MOST_SHOWN = 12
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A complete run's folder; pictures are those that its settings name."""
-    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("run", type=Path, metavar="RUN", nargs="?")
+    parser.add_argument(
+        "--demo", action="store_true", help="attack an over-fitted model and a private one, side by side: ten minutes"
+    )
     parser.add_argument(
         "--non-members",
         metavar="SPEC",
@@ -55,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(_WHEN),
         help="audit nothing, but print the line for cron that does so weekly (or daily, monthly)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="by default RUN/audit")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="by default RUN/audit, or runs/audit-demo")
     parser.add_argument(
         "--show-pictures", action="store_true", help="the most exposed members in the report; needs --out elsewhere"
     )
@@ -69,8 +72,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.auditing.history import HISTORY_FILE, History, PastAudit, now, worse_than_before
     from discreet.auditing.trend import trend_html
     from discreet.cli.state import state_folder
+    from discreet.errors import ConfigurationError
     from discreet.training.run_folder import RUN_FILE, read_record, write_text
 
+    if arguments.demo:
+        return _demo(arguments, output)
+    if arguments.run is None:
+        raise ConfigurationError("name the folder of a complete run, or try --demo")
     if arguments.schedule is not None:
         line = cron_line(arguments, state_folder())
         output.result({"cron": line})
@@ -97,6 +105,19 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.line(f"worse than before: {sentence}")
     output.line(f"{out / 'report.html'} shows it; all audits of this data set: {trend}")
     return 0 if found.verdict == NO_LEAK and not worse else 1
+
+
+def _demo(arguments: argparse.Namespace, output: Output) -> int:
+    """Both audits, side by side; whatever they find, the demo has done what it should."""
+    from discreet.demo.audited import tell_audit
+
+    out: Path = arguments.out or Path("runs/audit-demo")
+    found = tell_audit(out, output.progress)
+    output.result({name: one.to_json() for name, one in found.items()})
+    for name, one in found.items():
+        _show(output, Path(name), one)
+    output.line(f"{out / 'report.html'} shows both")
+    return 0
 
 
 def _refuse(arguments: argparse.Namespace, out: Path) -> None:

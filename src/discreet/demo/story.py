@@ -107,8 +107,8 @@ def tell(out: Path, photographs: Path | None, progress: Progress) -> list[Row]:
         ConfigurationError: the folder holds something else.
     """
     started = time.monotonic()
-    _make_room(out)
-    train_spec, held_out_spec = _unpack(out / "data")
+    make_room(out)
+    train_spec, held_out_spec = unpack(out / "data")
     private, ordinary = (
         parse_settings({**recipe, "data": {"train": train_spec}}, "demo") for recipe in (_PRIVATE, _ORDINARY)
     )
@@ -141,7 +141,7 @@ def tell(out: Path, photographs: Path | None, progress: Progress) -> list[Row]:
     return rows
 
 
-def _make_room(out: Path) -> None:
+def make_room(out: Path) -> None:
     """Use a new folder, or replace an earlier demo; never anything else."""
     if out.exists() and any(out.iterdir()):
         if not (out / _MARK).exists():
@@ -151,7 +151,7 @@ def _make_room(out: Path) -> None:
     write_text(out / _MARK, "{}")
 
 
-def _unpack(folder: Path) -> tuple[str, str]:
+def unpack(folder: Path) -> tuple[str, str]:
     """The private and the held-out pictures, as SPECs."""
     with as_file(files("discreet") / "assets" / "demo" / "people.zip") as archive, zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
