@@ -14,6 +14,7 @@ from PIL import Image
 
 from discreet.auditing.audit import LEAST_REHEARSAL
 from discreet.auditing.controls import overfitted
+from discreet.auditing.inversion import LEAST_PAIRS
 from discreet.cli.main import main
 from discreet.data import open_spec
 from discreet.labels import CIHP
@@ -22,6 +23,7 @@ from discreet.privacy.ledger import Ledger
 from tests.e2e.conftest import RUN_TOML, write_pictures
 
 NUM_MEMBERS, NUM_OTHERS = 24, 54
+INVERSION = ("--inversion", LEAST_PAIRS, "--inversion-steps", 2)
 Verb = Callable[..., int]
 
 
@@ -79,7 +81,7 @@ def evaluations(place: Path) -> int:
 def accesses(private_run: Path, place: Path, verb: Verb) -> int:
     """The private run is audited; how many accesses that was."""
     before = evaluations(place)
-    assert verb("audit", private_run, "--shadows", 4, "--jobs", 2) == 0
+    assert verb("audit", private_run, "--shadows", 4, "--jobs", 2, *INVERSION) == 0
     return evaluations(place) - before
 
 
@@ -96,6 +98,7 @@ def test_a_private_run_passes(private_run: Path, accesses: int) -> None:
         assert attack["tpr_at_fpr"] == [], "so few pictures show no rate of 1 %"
     assert said["positive_control"]["auc_interval"][0] > 0.5
     assert all(bound["epsilon_lower_bound"] == 0 < bound["epsilon_ceiling"] for bound in said["bounds"])
+    assert (said["inversion"]["num_pairs"], said["inversion"]["leaks"]) == (LEAST_PAIRS, False)
 
 
 def test_nothing_of_shadow_models_stays(private_run: Path, accesses: int, place: Path) -> None:
@@ -119,6 +122,8 @@ def test_the_report_holds_everything_and_no_picture(private_run: Path, accesses:
     page = (private_run / "audit" / "report.html").read_text()
     assert "No leak was found by these tests." in page
     assert "没有发现泄漏" in page
+    assert "Drawn back from the model" in page
+    assert "whether faces can be recognised" in page, "no encoder was given: not tested"
     assert not re.search(r"<script|src=|href=|https?:", page)
     # Nobody's picture, and nobody's name.
     assert "data:image" not in page
@@ -126,17 +131,27 @@ def test_the_report_holds_everything_and_no_picture(private_run: Path, accesses:
 
 
 def test_a_model_that_knows_its_pictures_is_caught(
-    leaking_run: Path, accesses: int, place: Path, verb: Verb, capsys: pytest.CaptureFixture[str]
+    leaking_run: Path,
+    accesses: int,
+    place: Path,
+    verb: Verb,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     capsys.readouterr()
     out = place / "for the owner"
-    assert verb("audit", leaking_run, "--out", out, "--show-pictures", "--json") == 1
+    (place / "judge.py").write_text("def colours(image):\n    return image.mean((0, 1))\n")
+    monkeypatch.chdir(place)
+    encoder = ("--face-encoder", "judge:colours")
+    assert verb("audit", leaking_run, "--out", out, "--show-pictures", *INVERSION, *encoder, "--json") == 1
     said = json.loads(capsys.readouterr().out)
     assert said["valid"], said["problems"]
     assert said["verdict"] in {"leak found", "claim refuted"}
     assert max(attack["auc"] for attack in said["attacks"]) > 0.8
     page = (out / "report.html").read_text()
-    assert page.count("data:image/jpeg") == 12
+    assert page.count("data:image/jpeg") == 12 + 2 * 2 * 6, "exposed members; six pairs, true and drawn"
+    assert said["inversion"]["identity"]["gallery"] == 2 * LEAST_PAIRS
+    assert said["inversion"]["identity"]["clean_top_1"] >= 0.8
     assert "Most exposed members" in page
     assert said["confidence"] > 0.95, "two releases share the chance of error"
     (trend,) = (place / "state").glob("audits-*.html")
@@ -159,6 +174,10 @@ def test_what_is_refused(
     assert "confidence" in refused(verb, capsys, private_run, "--confidence", 1.0)
     assert "at least 1" in refused(verb, capsys, private_run, "--pictures", 0)
     assert "handed out" in refused(verb, capsys, private_run, "--show-pictures")
+    assert "at least 10" in refused(verb, capsys, private_run, "--inversion", 9)
+    assert "need --inversion" in refused(verb, capsys, private_run, "--face-encoder", "json:loads")
+    wrong = ("--inversion", 10, "--face-encoder", "json:no_such_function")
+    assert "MODULE:FUNCTION" in refused(verb, capsys, private_run, *wrong)
     assert "does not exist" in refused(verb, capsys, tmp_path)
     both = shutil.copytree(pool / "val", tmp_path / "both" / "val")
     shutil.copy(pool / "train" / "images" / "003.jpg", both / "images" / "007.jpg")

@@ -20,10 +20,11 @@ from discreet.auditing.controls import STEPS, overfitted
 from discreet.auditing.curves import OperatingPoint, Scores, area_under_curve, curve, operating_point
 from discreet.auditing.evidence import Evidence, ShadowTables
 from discreet.auditing.gates import gate_alpha
+from discreet.auditing.inversion import LEAST_PAIRS, Attacker, Inversion, InversionPlan, inversion, num_searches
 from discreet.auditing.looks import looks_of
 from discreet.auditing.shadows import ShadowRecipe, shadow_tables
 from discreet.auditing.signals import signals_of
-from discreet.auditing.statistics import Interval
+from discreet.auditing.statistics import Interval, mu_of_epsilon
 from discreet.data.joined import Joined
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.data.subset import Subset
@@ -110,6 +111,7 @@ class Audit:
         positive_control: the attack on an over-fitted copy.
         problems: why the audit is not valid, in a sentence each.
         num_shadows: models that the audit trained.
+        inversion: whether members can be drawn back; None where it was not tried.
         exposed: names of the members that the bounded attack is surest of, surest first. *SENSITIVE*
         seconds: it took.
     """
@@ -128,6 +130,7 @@ class Audit:
     positive_control: AttackResult
     problems: list[str]
     num_shadows: int = 0
+    inversion: Inversion | None = None
     exposed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -144,12 +147,20 @@ class Audit:
         unconditional = max(bound.epsilon_lower_bound for bound in self.bounds if not bound.conditional)
         if self.epsilon is not None and unconditional > self.epsilon:
             return REFUTED
-        return LEAK if any(attack.auc_interval[0] > 0.5 for attack in self.attacks) else NO_LEAK
+        drawn_back = self.inversion is not None and self.inversion.leaks
+        return LEAK if drawn_back or any(attack.auc_interval[0] > 0.5 for attack in self.attacks) else NO_LEAK
+
+    def without_pictures(self) -> Audit:
+        """The same, but without a member to look at."""
+        drawn = self.inversion and replace(self.inversion, members=[], controls=[])
+        return replace(self, exposed=[], inversion=drawn)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the names of pictures."""
-        found = asdict(self)
+        """All but pictures and their names."""
+        found = asdict(replace(self, inversion=None))
         del found["exposed"]
+        if self.inversion is not None:
+            found["inversion"] = self.inversion.to_json()
         return {**found, "valid": self.valid, "verdict": self.verdict}
 
 
@@ -162,6 +173,7 @@ def audit(
     at_most: int | None = None,
     canaries: Canaries | None = None,
     shadows: ShadowRecipe | None = None,
+    inverting: InversionPlan | None = None,
     confidence: float = 0.95,
     seed: int = 0,
     progress: Bar,
@@ -176,6 +188,7 @@ def audit(
         at_most: pictures of each kind; others are left out by lot.
         canaries: where members and non-members are what coins let into the run, and left out of it.
         shadows: how to train shadow models, for attacks that need them.
+        inverting: how to try model inversion.
         confidence: of all statements together.
         seed: of lots.
         progress: shows bars.
@@ -195,14 +208,16 @@ def audit(
     with progress("compare members with non-members", len(inside) + len(outside)) as advance:
         _refuse_overlap(inside, outside, advance)
     owners = _owners(inside, outside) if audited.unit == "subject" else None
-    rehearsal = _rehearsal(audited, reserved, seed, progress)
+    rehearsed = _rehearsed(audited, reserved, seed, progress)
+    rehearsal = rehearsed.evidence
     evidence = _gather(audited, inside, outside, owners, shadows, seed, progress)
     if min(evidence.is_member.sum(), (~evidence.is_member).sum()) < LEAST_TRIALS:
         raise _too_few(int(evidence.is_member.sum()), int((~evidence.is_member).sum()), audited.unit)
 
     bounded = next((name for name in BLIND_TO_COINS if name in attacks), attacks[0])
     num_bounds, num_controls = 2 if canaries is None else 4, 3 if audited.start is not None else 2
-    alpha = gate_alpha(1 - confidence, len(attacks) + num_bounds + num_controls)
+    num_inverted = 0 if inverting is None else inverting.num_gates
+    alpha = gate_alpha(1 - confidence, len(attacks) + num_bounds + num_controls + num_inverted)
 
     def judged(name: str, scored: Scored, of: Evidence = evidence) -> AttackResult:
         return _result(name, *scored.split(of.is_member), 1 - alpha)
@@ -220,6 +235,9 @@ def audit(
     if canaries is not None and bounded in BLIND_TO_COINS:
         scores = scored[bounded].scores
         bounds += one_run_bounds(scores, evidence.is_member, canaries.num_guesses, audited.delta, alpha)
+    drawn = None
+    if inverting is not None:
+        drawn = _inverted(inverting, audited, (inside, outside), rehearsed, alpha, seed, progress)
     names = [*inside.names, *outside.names] if owners is None else [owner[1:] for owner in sorted(set(owners))]
     surest = trials[np.argsort(-scored[bounded].scores[trials], kind="stable")]
     return Audit(
@@ -235,8 +253,9 @@ def audit(
         blind=blind,
         negative_control=negative,
         positive_control=positive,
-        problems=_problems(blind, negative, positive, results),
+        problems=_problems(blind, negative, positive, results, drawn),
         num_shadows=0 if shadows is None else shadows.count,
+        inversion=drawn,
         exposed=[names[index] for index in surest],
         seconds=round(time.monotonic() - started, 1),
     )
@@ -345,8 +364,23 @@ def _asked_shadows(
         return shadow_tables(recipe, pool, audited.canvas, audited.unit, seed=seed, advance=advance)
 
 
-def _rehearsal(audited: Audited, reserved: SampleSource, seed: int, progress: Bar) -> Evidence:
-    """Signals of a copy that was over-fitted to half of some pictures; the model itself is its reference."""
+@dataclass(frozen=True)
+class _Rehearsed:
+    """A copy that was over-fitted to half of some pictures, and what it says of all of them."""
+
+    copied: M2FP
+    source: SampleSource
+    evidence: Evidence
+
+    def pairs(self, at_most: int) -> tuple[SampleSource, SampleSource]:
+        """Pictures that the copy learned, and others, as many of each."""
+        learned, other = (np.flatnonzero(self.evidence.is_member == kind).tolist() for kind in (True, False))
+        count = min(len(learned), len(other), at_most)
+        return Subset(self.source, learned[:count]), Subset(self.source, other[:count])
+
+
+def _rehearsed(audited: Audited, reserved: SampleSource, seed: int, progress: Bar) -> _Rehearsed:
+    """Over-fit a copy; the model itself is its reference."""
     reserved = Subset(reserved, range(min(len(reserved), MOST_REHEARSAL)))
     is_member = np.random.default_rng([seed, 1]).permutation(len(reserved)) < len(reserved) // 2
     learned = np.flatnonzero(is_member).tolist()
@@ -355,7 +389,36 @@ def _rehearsal(audited: Audited, reserved: SampleSource, seed: int, progress: Ba
             audited.model, reserved, learned, audited.labels, audited.canvas, seed=seed, advance=advance
         )
     after, before = (signals_of(m, reserved, audited.labels, audited.canvas) for m in (copied, audited.model))
-    return Evidence(is_member, after, before, np.zeros((len(reserved), 1)))
+    return _Rehearsed(copied, reserved, Evidence(is_member, after, before, np.zeros((len(reserved), 1))))
+
+
+def _inverted(
+    plan: InversionPlan,
+    audited: Audited,
+    kinds: tuple[SampleSource, SampleSource],
+    rehearsed: _Rehearsed,
+    alpha: float,
+    seed: int,
+    progress: Bar,
+) -> Inversion:
+    """Draw some members and as many others back; one picture of a subject where subjects are the unit."""
+    rng = np.random.default_rng([seed, 2])
+    drawn = []
+    for source in kinds:
+        owners = require_subjects(source) if audited.unit == "subject" else range(len(source))
+        by_lot = rng.permutation(len(source))
+        of_owner = {owners[index]: int(index) for index in by_lot}
+        drawn.append(list(of_owner.values())[: plan.num_pairs])
+    count = min(map(len, drawn))
+    if count < LEAST_PAIRS:
+        raise DataError(f"{count} pairs of {audited.unit}s show nothing about inversion; name more pictures")
+    pairs = Subset(kinds[0], drawn[0][:count]), Subset(kinds[1], drawn[1][:count])
+    attacker = Attacker(audited.model, audited.start, audited.labels, audited.canvas)
+    copied = Attacker(rehearsed.copied, audited.model, audited.labels, audited.canvas)
+    control = rehearsed.pairs(count)
+    mu = None if audited.epsilon is None else mu_of_epsilon(audited.epsilon, audited.delta)
+    with progress("draw pictures back", num_searches(attacker, pairs) + num_searches(copied, control)) as advance:
+        return inversion(plan, attacker, copied, pairs, control, mu=mu, alpha=alpha, seed=seed, advance=advance)
 
 
 def _result(name: str, members: Scores, others: Scores, confidence: float) -> AttackResult:
@@ -369,7 +432,11 @@ def _result(name: str, members: Scores, others: Scores, confidence: float) -> At
 
 
 def _problems(
-    blind: AttackResult, negative: AttackResult | None, positive: AttackResult, results: Sequence[AttackResult]
+    blind: AttackResult,
+    negative: AttackResult | None,
+    positive: AttackResult,
+    results: Sequence[AttackResult],
+    drawn: Inversion | None,
 ) -> list[str]:
     """Why the audit cannot be believed; none where it can."""
 
@@ -398,4 +465,8 @@ def _problems(
         for result in results
         if result.auc_interval[1] < 0.5
     ]
+    if drawn is not None and drawn.is_broken:
+        found.append(
+            "inversion draws members less well than controls, beyond chance: it is broken, and no proof of privacy"
+        )
     return found

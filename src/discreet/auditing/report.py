@@ -5,19 +5,18 @@ No script, no link to the outside.
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from discreet.auditing.audit import LEAK, NO_LEAK, NOT_VALID, REFUTED, AttackResult, Audit
 from discreet.auditing.curves import RULE_OF_THREE, gaussian_curve
+from discreet.auditing.gallery import gallery
+from discreet.auditing.inversion_section import inversion_html
 from discreet.auditing.statistics import mu_of_epsilon
 
 _VERDICTS = {
@@ -62,10 +61,9 @@ _ATTACKS = {
 }
 _CANARIES = ("canaries planted before training", "训练前植入的金丝雀样本")
 _WITHOUT_SHADOWS = ("attacks with shadow models (LiRA, RMIA)", "使用影子模型的攻击（LiRA、RMIA）")
-_NOT_TESTED = (
-    ("model inversion", "模型反演"),
-    ("attackers who choose pictures in training", "能够操纵训练图片的攻击者"),
-)
+_WITHOUT_INVERSION = ("model inversion", "模型反演")
+_WITHOUT_IDENTITIES = ("whether faces can be recognised in what was drawn back", "反演结果中的面孔能否被识别")
+_NOT_TESTED = (("attackers who choose pictures in training", "能够操纵训练图片的攻击者"),)
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d8dee4; --page: #fff; --good: #0b6e4f;
   --bad: #b42318; --mark: #1f6feb; --second: #9a6700; --third: #8250df; }
@@ -134,8 +132,13 @@ def audit_html(run: str, audit: Audit, exposed: Sequence[Exposed] = ()) -> str:
         "<h2>ε, as the attack shows it · 攻击所揭示的 ε</h2>",
         _bounds(audit),
     ]
+    if audit.inversion is not None:
+        body += ["<h2>Drawn back from the model · 模型反演</h2>", inversion_html(audit.inversion)]
     if exposed:
-        body += ["<h2>Most exposed members · 暴露程度最高的成员</h2>", _faces(exposed)]
+        body += [
+            "<h2>Most exposed members · 暴露程度最高的成员</h2>",
+            gallery([(member.name, member.image) for member in exposed]),
+        ]
     body += [
         "<h2>Not tested · 未测试</h2>",
         "<ul>" + "".join(f"<li>{en} · {zh}</li>" for en, zh in _not_tested(audit)) + "</ul>",
@@ -208,7 +211,13 @@ def roc_svg(audit: Audit, width: int = 720, height: int = 420) -> str:
 def _not_tested(audit: Audit) -> list[tuple[str, str]]:
     """What nobody should take this audit for."""
     without_canaries = not any("canaries" in bound.method for bound in audit.bounds)
-    missing = [(_CANARIES, without_canaries), (_WITHOUT_SHADOWS, audit.num_shadows == 0)]
+    drawn = audit.inversion
+    missing = [
+        (_CANARIES, without_canaries),
+        (_WITHOUT_SHADOWS, audit.num_shadows == 0),
+        (_WITHOUT_INVERSION, drawn is None),
+        (_WITHOUT_IDENTITIES, drawn is not None and (drawn.identity is None or drawn.identity.gap is None)),
+    ]
     return [*(what for what, is_missing in missing if is_missing), *_NOT_TESTED]
 
 
@@ -268,16 +277,3 @@ def _bounds(audit: Audit) -> str:
         f"</th></tr></thead><tbody>{rows}</tbody></table><p><small>From the attack “{html.escape(audit.bounded)}”; the "
         "threshold was chosen on one half of the trials and counted on the other.</small></p>"
     )
-
-
-def _faces(exposed: Sequence[Exposed]) -> str:
-    figures = []
-    for member in exposed:
-        picture = Image.fromarray(member.image)
-        picture.thumbnail((192, 192))
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=85)
-        url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-        name = html.escape(member.name)
-        figures.append(f'<figure><img alt="{name}" src="{url}"><figcaption>{name}</figcaption></figure>')
-    return '<div class="faces">' + "".join(figures) + "</div>"

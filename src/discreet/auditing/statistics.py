@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import beta, binom, chi2, norm
 
@@ -23,6 +24,7 @@ from discreet.errors import ConfigurationError
 Interval = tuple[float, float]
 _LARGEST_EPSILON = 200.0
 _LARGEST_MU = 40.0
+_PERMUTATIONS = 20_000
 
 
 def clopper_pearson(hits: int, trials: int, confidence: float) -> Interval:
@@ -74,6 +76,22 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
 def mu_of_epsilon(epsilon: float, delta: float) -> float:
     """The μ whose Gaussian curve goes through (ε, δ), δ above 0."""
     return float(brentq(lambda mu: epsilon_of_mu(mu, delta) - epsilon, 1e-9, _LARGEST_MU))  # type: ignore[arg-type]
+
+
+def success_with_prior(prior: float, mu: float) -> float:
+    """The most that an attacker succeeds with under μ-GDP, who would with `prior` without the model."""
+    return float(norm.cdf(norm.ppf(prior) + mu))
+
+
+def paired_p_value(differences: NDArray[np.float64], seed: int) -> float:
+    """Chance that differences [N] have so large a mean if each might as well have the other sign. One-sided.
+
+    By permutation; never below one over the number of permutations.
+    """
+    signs = 2.0 * np.random.default_rng(seed).integers(0, 2, (_PERMUTATIONS - 1, len(differences)), np.int8) - 1
+    # What is equal but for rounding counts as equal.
+    slack = 1e-12 * float(np.abs(differences).sum())
+    return (1 + int((signs @ differences >= differences.sum() - slack).sum())) / _PERMUTATIONS
 
 
 def clopper_pearson_epsilon(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from discreet.auditing.audit import AttackResult, Audit
     from discreet.auditing.history import PastAudit
+    from discreet.auditing.inversion import FaceEncoder, InversionPlan
     from discreet.auditing.report import Exposed
     from discreet.cli.output import Output
     from discreet.training.settings import RunSettings
@@ -47,6 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="shadow models at once")
     parser.add_argument("--engine", default="processes", help="that trains them: processes, or ray")
+    parser.add_argument(
+        "--inversion", type=int, default=0, metavar="N", help="try to draw N members and N others back; some minutes"
+    )
+    parser.add_argument(
+        "--inversion-steps", type=int, metavar="N", help="of each search; more take longer and draw better"
+    )
+    parser.add_argument(
+        "--face-encoder",
+        metavar="MODULE:FUNCTION",
+        help="recognises faces in what was drawn: takes uint8 RGB [H, W, 3], gives a vector, or None without a face",
+    )
     parser.add_argument(
         "--confidence", type=float, default=0.95, help="of all statements about all releases together (default 0.95)"
     )
@@ -134,6 +146,36 @@ def _refuse(arguments: argparse.Namespace, out: Path) -> None:
         )
 
 
+def _inversion_plan(arguments: argparse.Namespace) -> InversionPlan | None:
+    """What of inversion is to be tried."""
+    from discreet.auditing.inversion import STEPS, InversionPlan
+    from discreet.errors import ConfigurationError
+
+    if not arguments.inversion:
+        if arguments.face_encoder or arguments.inversion_steps:
+            raise ConfigurationError("--face-encoder and --inversion-steps need --inversion N")
+        return None
+    encode = None if arguments.face_encoder is None else _named(arguments.face_encoder)
+    return InversionPlan(arguments.inversion, encode, arguments.inversion_steps or STEPS)
+
+
+def _named(place: str) -> FaceEncoder:
+    """What MODULE:FUNCTION means, seen from the current folder."""
+    import importlib
+    import sys
+
+    from discreet.errors import ConfigurationError
+
+    module, _, function = place.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as problem:
+        raise ConfigurationError(f"--face-encoder {place}: {problem}; give MODULE:FUNCTION") from None
+    finally:
+        sys.path.pop(0)
+
+
 def _attack(
     arguments: argparse.Namespace,
     settings: RunSettings,
@@ -156,6 +198,7 @@ def _attack(
     from discreet.training.private_data import picture_bytes
     from discreet.training.run import LEDGER_FILE
 
+    inverting = _inversion_plan(arguments)
     trials = open_trials(settings, arguments.run, state_folder(), arguments.non_members)
     if trials.canaries is not None and arguments.pictures is not None:
         raise ConfigurationError("the run has canaries, which are guessed all together; leave out --pictures")
@@ -177,6 +220,7 @@ def _attack(
         at_most=arguments.pictures,
         canaries=trials.canaries,
         shadows=recipe,
+        inverting=inverting,
         confidence=1 - spent_alpha(1 - arguments.confidence, number_of_release(past, run_id)),
         seed=arguments.seed,
         progress=output.progress,
@@ -184,7 +228,7 @@ def _attack(
     if recipe is not None:
         forget(recipe)
     if not arguments.show_pictures:
-        return found, []
+        return found.without_pictures(), []
     position = {name: index for index, name in enumerate(trials.members.names)}
     surest = [name for name in found.exposed[:MOST_SHOWN] if name in position]
     return found, [Exposed(name, trials.members[position[name]].image) for name in surest]
@@ -220,6 +264,12 @@ def _show(output: Output, run: Path, found: Audit) -> None:
             f"ε is at least {bound.epsilon_lower_bound:.2f} ({bound.method}{condition}; "
             f"at most {bound.epsilon_ceiling:.2f} could be shown)"
         )
+    if found.inversion is not None:
+        gap = found.inversion.similarity
+        output.line(
+            f"drawn back: members gain {gap.members:+.3f} of similarity, others {gap.controls:+.3f} (p = "
+            f"{gap.p_value:.3g} over {found.inversion.num_pairs} pairs)"
+        )
 
 
 def cron_line(arguments: argparse.Namespace, state: Path) -> str:
@@ -228,7 +278,10 @@ def cron_line(arguments: argparse.Namespace, state: Path) -> str:
     import sys
 
     words: list[object] = [Path(sys.executable).parent / "discreet", "audit", arguments.run.absolute()]
-    options = ("non_members", "attacks", "pictures", "shadows", "jobs", "engine", "confidence", "seed", "out")
+    options = (
+        "non_members", "attacks", "pictures", "shadows", "jobs", "engine", "inversion", "inversion_steps",
+        "face_encoder", "confidence", "seed", "out",
+    )  # fmt: skip
     for option in options:
         value = getattr(arguments, option)
         if value not in (None, 0) and (option, value) not in _DEFAULTS:
