@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 
 from discreet.auditing.audit import LEAST_REHEARSAL
+from discreet.auditing.audited_run import read_audited_run
 from discreet.auditing.controls import overfitted
 from discreet.auditing.inversion import LEAST_PAIRS
 from discreet.cli.main import main
 from discreet.data import open_spec
-from discreet.labels import CIHP
-from discreet.m2fp import load_model, save_model
+from discreet.labels import CIHP, from_names
+from discreet.m2fp import build, load_model, save_model
 from discreet.privacy.ledger import Ledger
 from tests.e2e.conftest import RUN_TOML, write_pictures
 
@@ -204,6 +205,13 @@ def test_what_is_refused(
     config.write_text("".join(line for line in lines if not line.startswith("evaluate")))
     assert "--non-members" in refused(verb, capsys, pathless)
     assert kept == ((private_run / "audit").exists() and (private_run / "audit" / "audit.json").read_bytes())
+
+
+def test_a_start_that_tells_other_parts_apart_is_left_out(private_run: Path, start: Path, tmp_path: Path) -> None:
+    other = build("m2fp-lite", 9, seed=0)
+    save_model(tmp_path, other, from_names("eight", [f"part {index}" for index in range(8)]), image_size=(64, 64))
+    assert read_audited_run(private_run, tmp_path).start is None
+    assert read_audited_run(private_run, start).start is not None
 
 
 def test_pictures_from_elsewhere_make_it_not_valid(

@@ -12,7 +12,7 @@ from discreet.data import open_spec
 from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset
 from discreet.errors import ConfigurationError, DataError
-from discreet.m2fp import load_model
+from discreet.m2fp import M2FP, load_model
 from discreet.training.batches import units_of
 from discreet.training.planted import read_planted
 from discreet.training.release import STATEMENT_FILE
@@ -80,7 +80,8 @@ def read_audited_run(run: Path, start: Path | None) -> Audited:
 
     Args:
         run: the folder of a complete run.
-        start: the folder of its public start, or None for random weights.
+        start: the folder of its public start, or None for random weights. One that tells other parts apart says
+            nothing of these, and is left out.
 
     Raises:
         DataError: it has no statement, or a damaged one.
@@ -101,13 +102,19 @@ def read_audited_run(run: Path, start: Path | None) -> Audited:
     model, info = load_model(run)
     return Audited(
         model=model,
-        start=None if start is None else load_model(start)[0],
+        start=None if start is None else _alike(start, model),
         labels=info.labels,
         canvas=info.image_size,
         epsilon=guarantee.get("epsilon"),
         delta=guarantee.get("delta") or _DELTA_WITHOUT_CLAIM,
         unit="image" if settings.privacy is None else settings.privacy.unit,
     )
+
+
+def _alike(start: Path, model: M2FP) -> M2FP | None:
+    """The start, if it tells as many parts apart."""
+    found, _ = load_model(start)
+    return found if found.num_classes == model.num_classes else None
 
 
 def run_settings(run: Path) -> RunSettings:

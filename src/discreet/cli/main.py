@@ -23,6 +23,7 @@ VERBS = {
     "train": "train a model, with differential privacy unless told otherwise",
     "evaluate": "measure a model on labelled pictures",
     "audit": "attack a run's model: does it tell who it was trained on?",
+    "compare": "defences side by side: what each guarantees, and what it costs",
     "parse": "find every person and every part in pictures",
     "export": "write a network for ONNX Runtime, OpenVINO or browsers",
     "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",

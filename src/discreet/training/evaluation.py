@@ -24,6 +24,13 @@ def evaluate(parser: Parser, source: SampleSource, *, advance: Callable[[], obje
     Raises:
         DataError: the data set is empty, or its parts are not those of the parser.
     """
+    return accumulate(parser, source, advance=advance).result()
+
+
+def accumulate(
+    parser: Parser, source: SampleSource, *, advance: Callable[[], object] = lambda: None
+) -> MetricsAccumulator:
+    """The same, with every picture's counts."""
     if len(source) == 0:
         raise DataError(f"{source.spec} holds no picture to evaluate on")
     if source.label_set.names != parser.labels.names:
@@ -36,4 +43,4 @@ def evaluate(parser: Parser, source: SampleSource, *, advance: Callable[[], obje
         sample = source[index]
         accumulator.add(parser.parse(sample.image), sample.parts, sample.persons)
         advance()
-    return accumulator.result()
+    return accumulator

@@ -103,6 +103,11 @@ class MetricsAccumulator:
         owners = (valid & (parts > 0)).astype(np.uint8) if persons is None else persons
         self._add_persons(prediction.persons, parts, owners, valid)
 
+    @property
+    def pixels(self) -> Counts:
+        """Of every picture added: pixels right, labelled and predicted by part, [N, 3, P]. *SENSITIVE*"""
+        return np.stack(self._pixels)
+
     def result(self) -> Metrics:
         """Everything added so far."""
         right, labelled, predicted = np.sum(self._pixels, 0) if self._pixels else np.zeros((3, len(self._labels)), int)
@@ -156,14 +161,22 @@ class MetricsAccumulator:
         times_RN = rng.multinomial(num_pictures, np.full(num_pictures, 1 / num_pictures), _RESAMPLES)
         pixels_N3P = np.stack(self._pixels)
         sums = (times_RN @ pixels_N3P.reshape(num_pictures, -1)).reshape(-1, *pixels_N3P.shape[1:])
-        right, labelled, predicted = sums[:, 0], sums[:, 1], sums[:, 2]
-        iou_RP = _ratio(right, labelled + predicted - right)
-        known_RP = ~np.isnan(iou_RP)
-        if not known_RP.any():
+        miou_R = mean_iou(sums)
+        if np.isnan(miou_R).all():
             return None
-        iou_RP, known_RP = iou_RP[known_RP.any(1)], known_RP[known_RP.any(1)]
-        low, high = np.percentile(np.nansum(iou_RP, 1) / known_RP.sum(1), [2.5, 97.5])
+        low, high = np.nanpercentile(miou_R, [2.5, 97.5])
         return float(low), float(high)
+
+
+def mean_iou(pixels_R3P: Counts) -> Floats:
+    """mIoU of each of R sums over pictures [R]: pixels right, labelled and predicted by part; NaN where none is.
+
+    Parts that are neither labelled nor predicted do not count.
+    """
+    right, labelled, predicted = pixels_R3P[:, 0], pixels_R3P[:, 1], pixels_R3P[:, 2]
+    iou_RP = _ratio(right, labelled + predicted - right)
+    known_R = (~np.isnan(iou_RP)).sum(1)
+    return np.where(known_R > 0, np.nansum(iou_RP, 1) / np.maximum(known_R, 1), np.nan)
 
 
 class _Detections:

@@ -1,0 +1,1 @@
+"""Defences against the leaks that audits find, behind one interface, and what each costs."""
