@@ -1,4 +1,4 @@
-"""`discreet export`: a trained network for other runtimes."""
+"""`discreet export`: a trained network for other runtimes, or for whoever runs the released M2FP."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the kind, and sizes."""
     parser.add_argument("model", metavar="RUN", help="a run's folder, or a shipped name")
     parser.add_argument(
-        "--to", required=True, choices=("onnx", "openvino", "web"),
-        help="onnx and openvino: five shapes, compared in that runtime; web: one square, for browsers",
+        "--to", required=True, choices=("onnx", "openvino", "web", "m2fp"),
+        help="onnx and openvino: five shapes, compared in that runtime; web: one square, for browsers; m2fp: weights "
+        "under the keys of the released M2FP, for whoever runs that",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument(
@@ -33,8 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Export, compare, say how near it is."""
-    from discreet.errors import DependencyError
+    from discreet.errors import ConfigurationError, DependencyError
     from discreet.inference.models import model_folder
+
+    if arguments.to == "m2fp":
+        if arguments.side is not None:
+            raise ConfigurationError("--side is for graphs; --to m2fp writes weights, which fit any size")
+        return _released(arguments, output)
 
     try:
         from discreet.export.folder import export_network, sizes_around
@@ -58,4 +64,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     output.result({"files": files, "parity": described})
     rows = [(f"{entry.size[0]}×{entry.size[1]}", f"{entry.largest_difference:.1e}") for entry in parity]
     output.table(f"Exported into {arguments.out}", ("size", "farthest from PyTorch"), rows)
+    return 0
+
+
+def _released(arguments: argparse.Namespace, output: Output) -> int:
+    """Weights under released keys, read back and compared."""
+    from discreet.export.released import export_released
+    from discreet.inference.models import model_folder
+
+    folder = model_folder(arguments.model)
+    difference = export_released(folder, arguments.out, name=folder.resolve().name)
+    files = sorted(path.name for path in arguments.out.iterdir())
+    output.result({"files": files, "parity": [{"largest_difference": difference}]})
+    output.line(f"{arguments.out} holds {', '.join(files)}; read back, no logit is farther off than {difference:.1e}")
     return 0
