@@ -6,6 +6,7 @@ No script, no link to the outside.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 
 from discreet.auditing.report import STYLE
@@ -21,7 +22,7 @@ _INTEGRATION = {
 _HEADER = (
     ("defence", "防护"),
     ("guarantee for those in the training pictures", "对训练图片中人物的保证"),
-    ("mIoU", "mIoU"),
+    ("mIoU", ""),
     ("lost against none", "相对无防护的损失"),
     ("of the gain kept", "保留的收益"),
     ("strongest attack: AUC", "最强攻击：AUC"),
@@ -34,14 +35,18 @@ _TITLE = "Defences compared · 防护对比"
 _COLOURS = {
     "none": "var(--bad)", "output-noise": "var(--second)", "distillation": "var(--third)", "dp-sgd": "var(--good)",
 }  # fmt: skip
-_WIDE = "body { max-width: 78rem; } .table { overflow-x: auto; } svg circle { stroke: var(--page); stroke-width: 1.5; }"
+_WIDE = """body { max-width: 78rem; } .table { overflow-x: auto; } td small { white-space: nowrap; }
+  td:last-child small, td:nth-child(2) small { white-space: normal; }
+  svg circle { stroke: var(--page); stroke-width: 1.5; }"""
 
 
 def comparison_html(found: Comparison) -> str:
     """The whole page."""
-    head = "".join(f"<th>{en}<br><small>{zh}</small></th>" for en, zh in _HEADER)
+    head = "".join(f"<th>{en}{_small(zh)}</th>" for en, zh in _HEADER)
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(en)}{_small(zh)}</td>" for en, zh in _cells(row)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td>{_intervals_below(html.escape(en))}{_small(zh)}</td>" for en, zh in _cells(row))
+        + "</tr>"
         for row in found.rows
     )
     return (
@@ -62,7 +67,7 @@ def comparison_markdown(found: Comparison) -> str:
     parts = [f"# {_TITLE}: {found.title}\n"]
     for language in (0, 1):
         lines = [
-            " | ".join(titles[language] for titles in _HEADER),
+            " | ".join(title[language] or title[0] for title in _HEADER),
             " | ".join("---" for _ in _HEADER),
             *(" | ".join((cell[language] or cell[0]).replace("|", "/") for cell in _cells(row)) for row in found.rows),
         ]
@@ -80,14 +85,14 @@ def guarantee(row: ComparedRow) -> tuple[str, str]:
         }.get(row.defence, ("none", "没有"))
     claim = f"ε = {row.epsilon:.3g}, δ = {row.delta:g}"
     if row.defence == "dp-sgd":
-        return claim, claim
+        return claim, ""
     return f"{claim}, that of {row.of}", f"{claim}（来自 {row.of}）"
 
 
 def _cells(row: ComparedRow) -> list[tuple[str, str]]:
     """One line of the table."""
     attack = row.membership
-    area = "–" if attack is None else f"{attack['auc']:.2f} ({_range(attack['auc_interval'], 2)}), {attack['name']}"
+    area = "–" if attack is None else f"{attack['name']}: {attack['auc']:.2f} ({_range(attack['auc_interval'], 2)})"
     if attack is not None and not attack["valid"]:
         area += ", not valid"
     several = f", {len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
@@ -216,6 +221,11 @@ def _shares_of(interval: Sequence[float]) -> str:
 
 def _range(interval: Sequence[float], digits: int) -> str:
     return " … ".join(f"{bound:.{digits}f}" for bound in interval)
+
+
+def _intervals_below(text: str) -> str:
+    """An interval stands below its number, unbroken."""
+    return re.sub(r" (\([^)]*…[^)]*\))", r"<br><small>\1</small>", text)
 
 
 def _small(text: str) -> str:

@@ -139,7 +139,7 @@ def test_page_and_markdown_hold_every_row_in_two_languages(found: Comparison) ->
     for row in found.rows:
         assert f">{row.name}</text>" in page
         assert text.count(f"| {row.name} |") == 2
-    assert "40.0% (30% … 50%)" in page
+    assert "40.0%<br><small>(30% … 50%)</small>" in page
     assert "没有" in text
     assert "public start" in page
     lines = [line for line in text.splitlines() if line.startswith("|")]
