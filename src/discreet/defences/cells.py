@@ -205,7 +205,7 @@ def _evaluated(
 ) -> tuple[NDArray[np.int64], float]:
     """Counts of every held-out picture, and the share of right pixels."""
     source = open_spec(bench.specs["evaluate"])
-    _note_access(bench, "evaluate")
+    note_access(bench, "evaluate")
     with progress(f"{row}: evaluate", len(source)) as advance:
         found = accumulate(_parser(model, labels, canvas), source, advance=advance)
     return found.pixels, float(found.result().pixel_accuracy or 0.0)
@@ -216,7 +216,7 @@ def _attack(bench: Bench, audited: Audited, row: str, folder: Path, progress: Pr
     how = bench.settings.audit
     assert how is not None
     for split in ("train", "evaluate"):
-        _note_access(bench, split)
+        note_access(bench, split)
     found: Audit = audit(
         audited,
         open_spec(bench.specs["train"], subject_pattern=bench.settings.data.subject_pattern),
@@ -231,7 +231,7 @@ def _attack(bench: Bench, audited: Audited, row: str, folder: Path, progress: Pr
     write_text(folder / "audit.html", audit_html(row, found))
 
 
-def _note_access(bench: Bench, split: str) -> None:
+def note_access(bench: Bench, split: str) -> None:
     """These pictures are read without noise: the ledger knows first."""
     source = open_spec(bench.specs[split])
     with Ledger.open(bench.state / LEDGER_FILE) as ledger:

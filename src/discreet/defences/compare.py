@@ -14,7 +14,7 @@ import torch
 
 from discreet.data import open_spec
 from discreet.data.people import generate_people
-from discreet.defences.cells import Bench, Cell, measured, measured_start, parser_of
+from discreet.defences.cells import Bench, Cell, measured, measured_start, note_access, parser_of
 from discreet.defences.settings import CompareSettings, GeneratedPictures
 from discreet.defences.table import Comparison, tabulate
 from discreet.errors import ConfigurationError
@@ -125,6 +125,7 @@ def _latencies(bench: Bench, progress: Progress) -> dict[str, float]:
     """Median milliseconds of a picture by row, each with its first seed; rows take turns, so that all see the same
     machine."""
     source = open_spec(bench.specs["evaluate"])
+    note_access(bench, "evaluate")
     pictures = [source[index].image for index in range(min(_TIMED_PICTURES, len(source)))]
     parsers = {name: parser_of(bench, name, bench.settings.seeds_of(name)[0]) for name in bench.settings.rows}
     found: dict[str, list[float]] = {name: [] for name in parsers}

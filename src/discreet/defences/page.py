@@ -126,6 +126,14 @@ def _notes(found: Comparison) -> list[tuple[str, str]]:
             "AUC 低于一半并不代表隐私：反向解读即可，审计会判其无效。",
         ),
     ]
+    if any(row.epsilon is not None for row in found.rows):
+        notes.append(
+            (
+                "Each ε is that of one row and one seed alone. Who releases several, or picks one by this table, "
+                "spends more: the ledger has the sum of all runs.",
+                "每个 ε 只针对单独一行、单个种子。发布多行，或依据本表挑选，都会消耗更多预算：总和见账本。",
+            )
+        )
     if found.start is not None:
         notes.append(
             (

@@ -5,6 +5,7 @@ tests/equivalence/test_modelscope.py loads what is written here into ModelScope'
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from discreet.errors import ConfigurationError, WeightsError
 from discreet.m2fp import M2FP, build, dump_released, load_model, load_released
 from discreet.m2fp.torch_backend import TorchBackend
+from discreet.training.release import STATEMENT_FILE
 
 PTH_FILE, SAFETENSORS_FILE, NOTE_FILE = "model.pth", "model.safetensors", "README.md"
 # The same float32 operations in the same order.
@@ -27,8 +29,9 @@ _NOTE = """# {name}, in the key layout of the released M2FP
 - Licence: the released M2FP weights are CC BY-NC 4.0. If training started from them, these weights inherit that, and
   may not be used commercially. If not, they are yours.
 - 许可：官方发布的 M2FP 权重为 CC BY-NC 4.0。若训练以其为起点，则本权重继承该许可，不得商用；否则归您所有。
-- What is guaranteed to the people in the training pictures stands in the run's `statement.json`: hand it out, too.
-- 对训练图片中人物的保证见该次训练的 `statement.json`，请一并提供。
+- What is guaranteed to the people in the training pictures stands in the run's `statement.json`, which lies beside this
+  where the run has one.
+- 对训练图片中人物的保证见该次训练的 `statement.json`（若有，已附于此）。
 """
 
 
@@ -63,6 +66,8 @@ def export_released(source: Path, out: Path, *, name: str) -> float:
         labels=", ".join([*info.labels.names, *(["Human"] if model.human else [])]),
     )  # fmt: skip
     (out / NOTE_FILE).write_text(note, encoding="utf-8")
+    if (source / STATEMENT_FILE).exists():
+        shutil.copy(source / STATEMENT_FILE, out)
     as_pth = torch.load(out / PTH_FILE, map_location="cpu", weights_only=True)
     return max(_difference(model, state) for state in (as_pth, safetensors.torch.load_file(out / SAFETENSORS_FILE)))
 

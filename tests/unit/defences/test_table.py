@@ -141,6 +141,7 @@ def test_page_and_markdown_hold_every_row_in_two_languages(found: Comparison) ->
         assert text.count(f"| {row.name} |") == 2
     assert "40.0%<br><small>(30% … 50%)</small>" in page
     assert "没有" in text
+    assert "spends more" in page, "an ε of one row is not that of all"
     assert "public start" in page
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1, "a bar too many breaks a table"

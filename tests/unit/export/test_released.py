@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def test_both_forms_hold_every_released_key_in_float32(
     assert "CC BY-NC 4.0" in (out / "README.md").read_text()
     assert main(["export", str(trained), "--to", "m2fp", "--out", str(out)]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_what_is_guaranteed_goes_with_the_weights(trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / "statement.json").write_text('{"private": true}')
+    released.export_released(run, tmp_path / "out", name="mine")
+    assert (tmp_path / "out" / "statement.json").read_text() == '{"private": true}'
 
 
 def test_what_cannot_be_exported_so_is_refused(
