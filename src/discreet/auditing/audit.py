@@ -52,6 +52,7 @@ class Audited:
         canvas: height and width that the network sees.
         epsilon, delta: that are claimed; ε is None where nothing is. *Public*
         unit: "image" or "subject".
+        model_sha256: of the weights, where they come from a file.
     """
 
     model: M2FP
@@ -61,6 +62,7 @@ class Audited:
     epsilon: float | None
     delta: float
     unit: str
+    model_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Audit:
         problems: why the audit is not valid, in a sentence each.
         num_shadows: models that the audit trained.
         inversion: whether members can be drawn back; None where it was not tried.
+        model_sha256: of the weights that were attacked, where they come from a file.
         exposed: names of the members that the bounded attack is surest of, surest first. *SENSITIVE*
         seconds: it took.
     """
@@ -131,6 +134,7 @@ class Audit:
     problems: list[str]
     num_shadows: int = 0
     inversion: Inversion | None = None
+    model_sha256: str | None = None
     exposed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -256,6 +260,7 @@ def audit(
         problems=_problems(blind, negative, positive, results, drawn),
         num_shadows=0 if shadows is None else shadows.count,
         inversion=drawn,
+        model_sha256=audited.model_sha256,
         exposed=[names[index] for index in surest],
         seconds=round(time.monotonic() - started, 1),
     )

@@ -108,6 +108,7 @@ def read_audited_run(run: Path, start: Path | None) -> Audited:
         epsilon=guarantee.get("epsilon"),
         delta=guarantee.get("delta") or _DELTA_WITHOUT_CLAIM,
         unit="image" if settings.privacy is None else settings.privacy.unit,
+        model_sha256=info.sha256,
     )
 
 

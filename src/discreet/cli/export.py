@@ -20,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the kind, and sizes."""
     parser.add_argument("model", metavar="RUN", help="a run's folder, or a shipped name")
     parser.add_argument(
-        "--to", required=True, choices=("onnx", "openvino", "web", "m2fp"),
+        "--to", required=True, choices=("onnx", "openvino", "web", "m2fp", "modelscope", "huggingface"),
         help="onnx and openvino: five shapes, compared in that runtime; web: one square, for browsers; m2fp: weights "
-        "under the keys of the released M2FP, for whoever runs that",
+        "under the keys of the released M2FP, for whoever runs that; modelscope and huggingface: a folder ready to "
+        "publish",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument(
@@ -37,10 +38,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.errors import ConfigurationError, DependencyError
     from discreet.inference.models import model_folder
 
-    if arguments.to == "m2fp":
+    if arguments.to in ("m2fp", "modelscope", "huggingface"):
         if arguments.side is not None:
-            raise ConfigurationError("--side is for graphs; --to m2fp writes weights, which fit any size")
-        return _released(arguments, output)
+            raise ConfigurationError(f"--side is for graphs; --to {arguments.to} writes weights, which fit any size")
+        return _released(arguments, output) if arguments.to == "m2fp" else _hub(arguments, output)
 
     try:
         from discreet.export.folder import export_network, sizes_around
@@ -77,4 +78,21 @@ def _released(arguments: argparse.Namespace, output: Output) -> int:
     files = sorted(path.name for path in arguments.out.iterdir())
     output.result({"files": files, "parity": [{"largest_difference": difference}]})
     output.line(f"{arguments.out} holds {', '.join(files)}; read back, no logit is farther off than {difference:.1e}")
+    return 0
+
+
+def _hub(arguments: argparse.Namespace, output: Output) -> int:
+    """A folder to publish; says under which licence."""
+    from discreet.export.hubs import export_hub
+    from discreet.inference.models import model_folder
+
+    folder = model_folder(arguments.model)
+    published = export_hub(folder, arguments.out, arguments.to, name=folder.resolve().name)
+    files = sorted(path.name for path in arguments.out.iterdir())
+    output.result({"files": files, "parity": [], "licence": published.licence})
+    output.line(f"{arguments.out} holds {', '.join(files)}; look at README.md, then publish it")
+    if published.inherited:
+        output.line(
+            "licence: CC BY-NC 4.0, because training may have started from the released M2FP; the weights inherit that"
+        )
     return 0

@@ -26,6 +26,7 @@ VERBS = {
     "compare": "defences side by side: what each guarantees, and what it costs",
     "parse": "find every person and every part in pictures",
     "export": "write a network for ONNX Runtime, OpenVINO, browsers, or the released M2FP",
+    "promote": "may a network be served instead of the current one?",
     "serve": "serve a parser over HTTPS, with a page: masks faces first, keeps nothing",
     "token": "make tokens for the service, rotate its keys, revoke a token",
     "journal": "verify or export what the service wrote down of its requests",

@@ -25,8 +25,8 @@ class Output:
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._out = Console(soft_wrap=True)
-        self._err = Console(stderr=True, soft_wrap=True)
+        self._out = Console(soft_wrap=True, emoji=False)
+        self._err = Console(stderr=True, soft_wrap=True, emoji=False)
 
     def result(self, content: Mapping[str, Any]) -> None:
         """The verb's result as one JSON object; silent without --json."""

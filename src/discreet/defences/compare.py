@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -17,6 +15,7 @@ from discreet.data.people import generate_people
 from discreet.defences.cells import Bench, Cell, measured, measured_start, note_access, parser_of
 from discreet.defences.settings import CompareSettings, GeneratedPictures
 from discreet.defences.table import Comparison, tabulate
+from discreet.defences.timing import in_turns
 from discreet.errors import ConfigurationError
 from discreet.training.run_folder import write_text
 from discreet.training.surroundings import Progress, silent
@@ -128,12 +127,4 @@ def _latencies(bench: Bench, progress: Progress) -> dict[str, float]:
     note_access(bench, "evaluate")
     pictures = [source[index].image for index in range(min(_TIMED_PICTURES, len(source)))]
     parsers = {name: parser_of(bench, name, bench.settings.seeds_of(name)[0]) for name in bench.settings.rows}
-    found: dict[str, list[float]] = {name: [] for name in parsers}
-    with progress("time the rows", _TIMED_ROUNDS * len(pictures)) as advance:
-        for picture in pictures * _TIMED_ROUNDS:
-            for name, parser in parsers.items():
-                started = time.perf_counter()
-                parser.parse(picture)
-                found[name].append(1000 * (time.perf_counter() - started))
-            advance()
-    return {name: statistics.median(times) for name, times in found.items()}
+    return in_turns(parsers, pictures, _TIMED_ROUNDS, progress)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from discreet.auditing.statistics import Interval
 from discreet.defences.cells import Cell
 from discreet.defences.settings import CompareSettings, Defence
-from discreet.training.metrics import mean_iou
+from discreet.training.metrics import resampled_miou
 
 _RESAMPLES = 2000
 
@@ -125,9 +125,7 @@ def tabulate(
 
 def _resampled(cells: Sequence[Cell], times_RN: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
     """mIoU of each resample of pictures, [R]; the mean over seeds, which are drawn anew as well, but for the first."""
-    by_seed = np.stack(
-        [mean_iou((times_RN @ c.pixels.reshape(len(c.pixels), -1)).reshape(-1, *c.pixels.shape[1:])) for c in cells]
-    )
+    by_seed = np.stack([resampled_miou(cell.pixels, times_RN) for cell in cells])
     drawn = rng.integers(0, len(cells), (len(times_RN), len(cells)))
     drawn[0] = np.arange(len(cells))
     return np.take_along_axis(by_seed.T, drawn, 1).mean(1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from discreet.errors import ConfigurationError, WeightsError
+from discreet.export.evidence import copy_evidence
 from discreet.export.network import WEIGHTS_FILE, SharedWeights, save_graph, to_graph
 from discreet.inference.exported import DESCRIPTION_FILE, FORMAT, Size, read_exported
 from discreet.inference.runtime import Runtime, open_backend
@@ -88,6 +89,7 @@ def export_network(
     (out / WEIGHTS_FILE).write_bytes(content)
     description = _describe(name, info, model.human, entries, hashlib.sha256(content).hexdigest())
     (out / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    copy_evidence(source, out)
     return compare(source, out, runtime)
 
 

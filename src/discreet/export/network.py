@@ -7,6 +7,7 @@ uint8 RGB [H, W, 3], and normalises it itself; it answers class_logits [Q, C+1] 
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -77,8 +78,10 @@ def to_graph(model: M2FP, size: tuple[int, int], weights: SharedWeights) -> onnx
         weights: takes the large tensors.
     """
     image = torch.zeros(*size, 3, dtype=torch.uint8)
+    # The exporter on itself, and on torchvision, which nothing here needs.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter about itself
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Whole(model).eval(), (image,), dynamo=True, opset_version=OPSET, input_names=["image"],
             output_names=["class_logits", "mask_logits"], verbose=False, optimize=True,

@@ -5,7 +5,6 @@ tests/equivalence/test_modelscope.py loads what is written here into ModelScope'
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,9 @@ import safetensors.torch
 import torch
 
 from discreet.errors import ConfigurationError, WeightsError
+from discreet.export.evidence import copy_evidence
 from discreet.m2fp import M2FP, build, dump_released, load_model, load_released
 from discreet.m2fp.torch_backend import TorchBackend
-from discreet.training.release import STATEMENT_FILE
 
 PTH_FILE, SAFETENSORS_FILE, NOTE_FILE = "model.pth", "model.safetensors", "README.md"
 # The same float32 operations in the same order.
@@ -54,10 +53,7 @@ def export_released(source: Path, out: Path, *, name: str) -> float:
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"{out} is not empty; name a new folder")
     model, info = load_model(source)
-    tensors = {
-        key: tensor.float().contiguous() if tensor.is_floating_point() else tensor
-        for key, tensor in dump_released(model).items()
-    }
+    tensors = released_state(model)
     out.mkdir(parents=True, exist_ok=True)
     torch.save(tensors, out / PTH_FILE)
     safetensors.torch.save_file(tensors, out / SAFETENSORS_FILE)
@@ -66,10 +62,21 @@ def export_released(source: Path, out: Path, *, name: str) -> float:
         labels=", ".join([*info.labels.names, *(["Human"] if model.human else [])]),
     )  # fmt: skip
     (out / NOTE_FILE).write_text(note, encoding="utf-8")
-    if (source / STATEMENT_FILE).exists():
-        shutil.copy(source / STATEMENT_FILE, out)
+    copy_evidence(source, out)
     as_pth = torch.load(out / PTH_FILE, map_location="cpu", weights_only=True)
     return max(_difference(model, state) for state in (as_pth, safetensors.torch.load_file(out / SAFETENSORS_FILE)))
+
+
+def released_state(model: M2FP) -> dict[str, torch.Tensor]:
+    """All weights under the released names, in float32.
+
+    Raises:
+        WeightsError: m2fp-lite was never released.
+    """
+    return {
+        key: tensor.float().contiguous() if tensor.is_floating_point() else tensor
+        for key, tensor in dump_released(model).items()
+    }
 
 
 def _difference(model: M2FP, state: dict[str, torch.Tensor]) -> float:

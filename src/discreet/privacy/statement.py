@@ -115,13 +115,14 @@ class PublicWeights(_Part):
 
 
 class Implementation(_Part):
-    """With what it was computed."""
+    """With what it was computed, and of which weights this speaks."""
 
     generator: str
     floating_point: str
     precision: str
     code_version: str
     config_hash: str
+    model_sha256: str | None = None
 
 
 class LedgerMark(_Part):
@@ -164,6 +165,7 @@ class RunFacts:
         sensitivity: the clipper's; 0 for a run without privacy.
         test_key: `RunKey.is_test`.
         config_hash: of the resolved configuration.
+        model_sha256: of the weights that were released.
         ledger: what `Ledger.finish` returned.
         public_weights: that the run started from.
         released: what leaves.
@@ -176,6 +178,7 @@ class RunFacts:
     sensitivity: float
     test_key: bool
     config_hash: str
+    model_sha256: str | None = None
     ledger: Head | None = None
     public_weights: Sequence[PublicWeights] = ()
     released: Sequence[str] = RELEASED
@@ -208,6 +211,7 @@ def build_statement(plan: PrivacyPlan | None, facts: RunFacts) -> PrivacyStateme
             precision=facts.precision,
             code_version=facts.code_version,
             config_hash=facts.config_hash,
+            model_sha256=facts.model_sha256,
         ),
         ledger=None if facts.ledger is None else LedgerMark(number=facts.ledger.number, hash=facts.ledger.hash),
         limits=limits(None if plan is None else plan.unit),

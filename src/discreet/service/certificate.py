@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from discreet.errors import ConfigurationError
-from discreet.service.private_files import locked, private_folder, read_private, write_private
+from discreet.private_files import locked, private_folder, read_private, write_private
 
 CERTIFICATE_FILE = "certificate.pem"
 KEY_FILE = "certificate-key.pem"

@@ -13,11 +13,12 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 
 from discreet.errors import JournalError
+from discreet.private_files import private_folder, write_private
 from discreet.service.journal_checkpoints import NO_CHECKPOINT, Checkpoint, CheckpointFile, digest, read_checkpoint
-from discreet.service.journal_keys import JournalKeys, load_public_key
+from discreet.service.journal_keys import JournalKeys
 from discreet.service.journal_lines import first_hash, line_hash, line_of, timestamp
 from discreet.service.journal_store import DATABASE_FILE, Head, JournalStore, Line
-from discreet.service.private_files import private_folder, write_private
+from discreet.signing import load_public_key
 
 CHECKPOINTS_FILE = "checkpoints.jsonl"
 PUBLIC_KEY_FILE = "public-key.pem"

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from discreet.errors import JournalError
 from discreet.service.journal_book import CHECKPOINTS_FILE, PUBLIC_KEY_FILE
 from discreet.service.journal_checkpoints import Checkpoint, CheckpointFile, digest, read_checkpoint
-from discreet.service.journal_keys import load_public_key, public_pem
 from discreet.service.journal_lines import first_hash, line_hash
 from discreet.service.journal_store import DATABASE_FILE, Head
+from discreet.signing import load_public_key, public_pem
 
 MAX_PROBLEMS = 50
 

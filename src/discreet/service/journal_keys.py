@@ -11,11 +11,9 @@ import hmac
 import secrets
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
 from discreet.errors import ConfigurationError
-from discreet.service.private_files import destroy, private_folder, read_private, write_private
+from discreet.private_files import destroy, private_folder, read_private, write_private
+from discreet.signing import own_signing_key, public_pem
 
 SIGNING_FILE = "signing.pem"
 PERSONS_FILE = "persons.key"
@@ -35,7 +33,7 @@ class JournalKeys:
 
     def __init__(self, folder: Path) -> None:
         self._folder = private_folder(folder)
-        self._signing = self._signing_key()
+        self._signing = own_signing_key(folder / SIGNING_FILE)
         self._persons = self._secret(folder / PERSONS_FILE)
         self._month = ""
         self._addresses = b""
@@ -73,13 +71,6 @@ class JournalKeys:
             if other != path:
                 destroy(other)
 
-    def _signing_key(self) -> Ed25519PrivateKey:
-        """Loaded, or made."""
-        path = self._folder / SIGNING_FILE
-        if not path.exists():
-            write_private(path, _private_pem(Ed25519PrivateKey.generate()))
-        return load_signing_key(path)
-
     def _secret(self, path: Path) -> bytes:
         """Loaded, or made."""
         if not path.exists():
@@ -97,44 +88,6 @@ def person_pseudonym(folder: Path, kind: str, value: str) -> str:
         ConfigurationError: there is no key, or it is within others' reach.
     """
     return _pseudonym(read_private(folder / PERSONS_FILE), kind, value)
-
-
-def load_signing_key(path: Path) -> Ed25519PrivateKey:
-    """The key that signs checkpoints.
-
-    Raises:
-        ConfigurationError: it is damaged, or within others' reach.
-    """
-    try:
-        key = serialization.load_pem_private_key(read_private(path), password=None)
-    except (ValueError, TypeError):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(f"{path} is not an Ed25519 key; bring back a copy, or move the journal away")
-    return key
-
-
-def load_public_key(pem: bytes) -> Ed25519PublicKey:
-    """The key that checkpoints are verified with.
-
-    Raises:
-        ValueError: it is another kind of key, or none.
-    """
-    key = serialization.load_pem_public_key(pem)
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("not an Ed25519 key")
-    return key
-
-
-def public_pem(key: Ed25519PublicKey) -> bytes:
-    """For others to verify with."""
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _private_pem(key: Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _pseudonym(key: bytes, kind: str, value: str) -> str:

@@ -23,6 +23,10 @@ OPTIONS: dict[str, Option] = {
     "host": Option("127.0.0.1", "VALUE", "address to listen on"),
     "port": Option(8443, "N", "port to listen on; 0 takes a free one"),
     "model": Option("m2fp-lite", "VALUE", "a shipped name or an exported folder"),
+    "promoted_by": Option(
+        None, "FILE", "public key, PEM: serve only a network whose promotion it signed (see `discreet promote`)"
+    ),
+    "promotion": Option(None, "FILE", "record of the promotion; by default promotion.json in the network's folder"),
     "cert": Option(None, "FILE", "TLS certificate, PEM; without one a self-signed one is made"),
     "key": Option(None, "FILE", "the certificate's key, PEM"),
     "behind_proxy": Option(False, "flag", "plain HTTP, because a proxy in front speaks TLS"),

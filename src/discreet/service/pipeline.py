@@ -18,6 +18,7 @@ from discreet.inference.faces import Face, FaceDetector, small_enough
 from discreet.inference.image_io import encode_parts_png, encode_png
 from discreet.inference.models import exported_folder
 from discreet.inference.parser import Parser
+from discreet.inference.promoted import require_promoted
 from discreet.inference.runtime import open_backend
 from discreet.parsing.disclosure import Disclosure, disclose
 from discreet.parsing.face_mask import blur_faces, mask_faces
@@ -60,6 +61,7 @@ class Pipeline:
 
     Raises:
         WeightsError, FaceDetectionError: what is needed is missing or was changed.
+        ConfigurationError: the network's promotion is not signed as settings ask.
     """
 
     def __init__(self, settings: ServiceSettings, decoder: SealedDecoder, *, threads: int) -> None:
@@ -67,6 +69,8 @@ class Pipeline:
         self._decoder = decoder
         self._detector = FaceDetector(threads=threads) if settings.faces != "off" else None
         self._exported = read_exported(exported_folder(settings.model))
+        if settings.promoted_by is not None:
+            require_promoted(self._exported.folder, settings.promoted_by, settings.promotion)
         self._parser = _warm_parser(self._exported, settings, threads)
         self._policy = Disclosure(settings.answer_side_px, settings.smooth_px, settings.label_only)
 

@@ -99,7 +99,16 @@ def check_together(settings: ServiceSettings) -> None:
         )
     if (settings.cert is None) != (settings.key is None):
         raise ConfigurationError("--cert and --key go together; give both, or neither for a self-signed certificate")
-    for path in (settings.cert, settings.key, settings.jwks, settings.denylist):
+    if settings.promotion is not None and settings.promoted_by is None:
+        raise ConfigurationError("--promotion is a record that nobody is asked about; give --promoted-by, too")
+    for path in (
+        settings.promoted_by,
+        settings.promotion,
+        settings.cert,
+        settings.key,
+        settings.jwks,
+        settings.denylist,
+    ):
         if path is not None and not path.is_file():
             raise ConfigurationError(f"{path} does not exist; check the path")
     if settings.cert is not None and (settings.open or settings.behind_proxy):

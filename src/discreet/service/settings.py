@@ -29,6 +29,8 @@ class ServiceSettings(BaseModel):
     host: str = _set("host")
     port: int = _set("port", ge=0, le=65535)
     model: str = _set("model")
+    promoted_by: Path | None = _set("promoted_by")
+    promotion: Path | None = _set("promotion")
     cert: Path | None = _set("cert")
     key: Path | None = _set("key")
     behind_proxy: bool = _set("behind_proxy")

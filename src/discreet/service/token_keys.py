@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from discreet.errors import ConfigurationError
-from discreet.service.private_files import destroy, locked, private_folder, read_private, write_private
+from discreet.private_files import destroy, locked, private_folder, read_private, write_private
 from discreet.service.token_files import TOKEN_ID, DamagedFileError, parse_denylist, parse_jwks, strict_json
 from discreet.service.tokens import ALGORITHM, LEEWAY_S, MAX_LIFETIME_S
+from discreet.signing import private_pem
 
 SCOPES = ("parse", "metrics", "admin")
 DEFAULT_MINUTES = 15
@@ -178,10 +179,7 @@ def _begin_key(folder: Path, others: list[dict[str, Any]]) -> str:
     key = Ed25519PrivateKey.generate()
     entry = _entry(key)
     keys = private_folder(folder / KEYS_FOLDER)
-    content = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_private(keys / f"{entry['kid']}.pem", content)
+    write_private(keys / f"{entry['kid']}.pem", private_pem(key))
     accepted = [other for other in others if other.get("exp", 0) > time.time() - LEEWAY_S]
     jwks = {"keys": [entry, *accepted]}
     write_private(folder / JWKS_FILE, json.dumps(jwks, indent=1).encode())

@@ -159,9 +159,7 @@ class MetricsAccumulator:
             return None
         rng = np.random.default_rng(_SEED)
         times_RN = rng.multinomial(num_pictures, np.full(num_pictures, 1 / num_pictures), _RESAMPLES)
-        pixels_N3P = np.stack(self._pixels)
-        sums = (times_RN @ pixels_N3P.reshape(num_pictures, -1)).reshape(-1, *pixels_N3P.shape[1:])
-        miou_R = mean_iou(sums)
+        miou_R = resampled_miou(self.pixels, times_RN)
         if np.isnan(miou_R).all():
             return None
         low, high = np.nanpercentile(miou_R, [2.5, 97.5])
@@ -177,6 +175,17 @@ def mean_iou(pixels_R3P: Counts) -> Floats:
     iou_RP = _ratio(right, labelled + predicted - right)
     known_R = (~np.isnan(iou_RP)).sum(1)
     return np.where(known_R > 0, np.nansum(iou_RP, 1) / np.maximum(known_R, 1), np.nan)
+
+
+def resampled_miou(pixels_N3P: Counts, times_RN: Counts) -> Floats:
+    """mIoU of each of R resamples of N pictures [R].
+
+    Args:
+        pixels_N3P: of each picture, as of `MetricsAccumulator.pixels`. *SENSITIVE*
+        times_RN: how often each picture counts in each resample.
+    """
+    sums = times_RN @ pixels_N3P.reshape(len(pixels_N3P), -1)
+    return mean_iou(sums.reshape(-1, *pixels_N3P.shape[1:]))
 
 
 class _Detections:

@@ -29,10 +29,10 @@ METRICS_FILE = "metrics.json"
 Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
-def release_model(out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool) -> None:
-    """Write the weights and their description."""
+def release_model(out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool) -> str:
+    """Write the weights and their description; returns the weights' SHA-256."""
     extra = {"private": private, "config_hash": settings.digest(), "init": Path(settings.model.init or "none").name}
-    save_model(out, model, labels, image_size=settings.training.canvas, extra=extra)
+    return save_model(out, model, labels, image_size=settings.training.canvas, extra=extra)
 
 
 def release_statement(

@@ -238,13 +238,14 @@ def _release(
     labels = run.source.label_set
     private = _is_private(ledger, record.run_id)
     head = ledger.finish(record.run_id)
-    release_model(out, run.model, labels, settings, private=private)
+    model_sha256 = release_model(out, run.model, labels, settings, private=private)
     release_metrics(out, run.model, labels, settings, ledger, record.run_id, around.progress)
     facts = RunFacts(
         steps_executed=ledger.steps_executed(record.run_id) if run.plan else run.total_steps,
         sensitivity=sensitivity,
         test_key=run.plan is not None and not private,
         config_hash=record.config_hash,
+        model_sha256=model_sha256,
         ledger=head,
     )
     release_statement(out, settings, run.plan, facts, around.init)

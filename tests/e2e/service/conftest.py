@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import write_pictures
 from tests.e2e.service.running import Running, start
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -24,3 +25,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def picture() -> bytes:
     """A photograph in the public domain."""
     return (ASSETS / "person.jpg").read_bytes()
+
+
+@pytest.fixture(scope="package")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few pictures with labels."""
+    return write_pictures(tmp_path_factory.mktemp("labelled") / "data", 3)

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from discreet.cli.main import VERBS, main
+from discreet.cli.output import Output
 
 HELP_LIMIT_S = 0.3
 
@@ -57,3 +58,11 @@ def test_plan_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None
     assert found["cross_check"] == pytest.approx(4.856, abs=1e-3)
     assert found["neighbouring_relation"] == "add_or_remove_one"
     assert {"mu", "delta", "noise_multiplier", "sample_rate", "expected_batch_size", "accountant"} <= found.keys()
+
+
+def test_what_is_printed_is_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    output.line("fingerprint 2E:AB:D0 [red]")
+    output.note("fingerprint 2E:AB:D0 [red]")
+    told = capsys.readouterr()
+    assert told.out == told.err == "fingerprint 2E:AB:D0 [red]\n"

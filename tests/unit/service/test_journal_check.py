@@ -17,9 +17,9 @@ from discreet.errors import JournalError
 from discreet.service import journal_book
 from discreet.service.journal_check import MAX_PROBLEMS, export_lines, verify
 from discreet.service.journal_checkpoints import Checkpoint, CheckpointFile
-from discreet.service.journal_keys import load_signing_key, public_pem
 from discreet.service.journal_lines import line_hash
 from discreet.service.journal_store import Head
+from discreet.signing import load_signing_key, public_pem
 from tests.unit.service.journal_support import DAY_S, Clock, change, do_chores, fields_of, open_book, written
 
 

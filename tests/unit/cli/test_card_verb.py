@@ -1,0 +1,62 @@
+"""`discreet card`: written, signed, and told apart from what was changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from discreet.cli.main import main
+from discreet.privacy.plan import PrivacyPlan
+from discreet.privacy.statement import RunFacts, build_statement
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run's folder with a statement."""
+    plan = PrivacyPlan.for_noise(
+        noise_multiplier=1.0, num_samples=1000, expected_batch_size=100, num_steps=20, delta=1e-5
+    )
+    facts = RunFacts(steps_executed=20, sensitivity=1.001, test_key=False, config_hash="0" * 64)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "statement.json").write_text(build_statement(plan, facts).to_json())
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[Path, Path]:
+    """A private key and its public half, by OpenSSL."""
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(private)], check=True)
+    private.chmod(0o600)
+    subprocess.run(["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(public)], check=True)
+    return private, public
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json"])
+def test_a_signed_card_is_verified(
+    run: Path, keys: tuple[Path, Path], tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    private, public = keys
+    card = tmp_path / f"card.{form}"
+    assert main(["card", str(run), "--format", form, "--out", str(card), "--key", str(private)]) == 0
+    assert "fingerprint" in capsys.readouterr().out
+    assert main(["card", str(card), "--verify", str(public), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["intact"] is True
+    card.write_text(card.read_text().replace("1000", "9000"))
+    assert main(["card", str(card), "--verify", str(public)]) == 1
+    assert "was changed since it was signed" in capsys.readouterr().err
+
+
+def test_a_key_without_a_file_to_sign_is_refused(
+    run: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["card", str(run), "--key", str(keys[0])]) == 1
+    assert "--out" in capsys.readouterr().err
+
+
+def test_without_a_key_nothing_is_signed(run: Path, tmp_path: Path) -> None:
+    assert main(["card", str(run), "--out", str(tmp_path / "card.md")]) == 0
+    assert not (tmp_path / "card.md.sig").exists()
