@@ -1,6 +1,9 @@
 """Answers a picture by ModelScope's own M2FP with weights from a file; a process of its own.
 
     python modelscope_m2fp.py WEIGHTS.pth DEPTH NUM_CLASSES IMAGES.npy ANSWERS.npz
+    python modelscope_m2fp.py FOLDER IMAGES.npy ANSWERS.npz
+
+The second form is what users do: `Model.from_pretrained(FOLDER)`, and persons and parts of each picture.
 
 Its compiled deformable attention (mmcv) is replaced by plain PyTorch, as published: Deformable DETR, arXiv 2010.04159,
 equation 3. What it imports and M2FP does not use (timm, torchvision) is replaced by nothing.
@@ -71,12 +74,8 @@ class Compiled:
         return deformable_attention(value, shapes, locations, weights)
 
 
-def main(weights: str, depth: str, num_classes: str, images: str, answers: str) -> None:
+def from_weights(weights: str, depth: str, num_classes: str, images: str, answers: str) -> None:
     """Build as published, load every key, answer."""
-    sys.meta_path.append(Finder())
-    from modelscope.utils import import_utils
-
-    import_utils.requires = lambda *_: None
     from modelscope.models.cv.image_human_parsing.m2fp_net import M2FP
 
     features = ["res2", "res3", "res4", "res5"]
@@ -106,5 +105,24 @@ def main(weights: str, depth: str, num_classes: str, images: str, answers: str) 
     np.savez(answers, classes=said["pred_logits"].numpy(), masks=said["pred_masks"].numpy())
 
 
+def from_folder(folder: str, images: str, answers: str) -> None:
+    """Built by configuration.json, with pytorch_model.pt. images: RGB, 0 to 255."""
+    from modelscope.models.base import Model
+
+    model = Model.from_pretrained(folder, device="cpu").eval()
+    pictures = torch.from_numpy(np.load(images))
+    given = [{"image": image, "height": image.shape[1], "width": image.shape[2]} for image in pictures]
+    with torch.inference_mode():
+        said = model.forward({"batched_inputs": given})
+        found = model.postprocess(said)["eval_result"]
+    persons = sum(len(one["parsing"]["human_outputs"]) for one in found)
+    classes, masks = said["outputs"]["pred_logits"].numpy(), said["outputs"]["pred_masks"].numpy()
+    np.savez(answers, classes=classes, masks=masks, persons=persons, names=model.classes)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.meta_path.append(Finder())
+    from modelscope.utils import import_utils
+
+    import_utils.requires = lambda *_: None
+    (from_folder if len(sys.argv) == 4 else from_weights)(*sys.argv[1:])
