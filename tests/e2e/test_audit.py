@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from discreet.auditing.audit import LEAST_REHEARSAL
+from discreet.auditing.answers import KINDS
 from discreet.auditing.audited_run import read_audited_run
 from discreet.auditing.controls import overfitted
 from discreet.auditing.inversion import LEAST_PAIRS
+from discreet.auditing.pool import LEAST_REHEARSAL
 from discreet.cli.main import main
 from discreet.data import open_spec
 from discreet.labels import CIHP, from_names
@@ -82,7 +83,7 @@ def evaluations(place: Path) -> int:
 def accesses(private_run: Path, place: Path, verb: Verb) -> int:
     """The private run is audited; how many accesses that was."""
     before = evaluations(place)
-    assert verb("audit", private_run, "--shadows", 4, "--jobs", 2, *INVERSION) == 0
+    assert verb("audit", private_run, "--shadows", 4, "--jobs", 2, "--answers", *INVERSION) == 0
     return evaluations(place) - before
 
 
@@ -99,6 +100,7 @@ def test_a_private_run_passes(private_run: Path, accesses: int) -> None:
         assert attack["tpr_at_fpr"] == [], "so few pictures show no rate of 1 %"
     assert said["positive_control"]["auc_interval"][0] > 0.5
     assert all(bound["epsilon_lower_bound"] == 0 < bound["epsilon_ceiling"] for bound in said["bounds"])
+    assert [answer["name"] for answer in said["answers"]] == list(KINDS)
     assert (said["inversion"]["num_pairs"], said["inversion"]["leaks"]) == (LEAST_PAIRS, False)
 
 
@@ -124,6 +126,7 @@ def test_the_report_holds_everything_and_no_picture(private_run: Path, accesses:
     assert "No leak was found by these tests." in page
     assert "没有发现泄漏" in page
     assert "Drawn back from the model" in page
+    assert "Members are told apart by: none of them." in page
     assert "whether faces can be recognised" in page, "no encoder was given: not tested"
     assert not re.search(r"<script|src=|href=|https?:", page)
     # Nobody's picture, and nobody's name.
@@ -144,11 +147,14 @@ def test_a_model_that_knows_its_pictures_is_caught(
     (place / "judge.py").write_text("def colours(image):\n    return image.mean((0, 1))\n")
     monkeypatch.chdir(place)
     encoder = ("--face-encoder", "judge:colours")
-    assert verb("audit", leaking_run, "--out", out, "--show-pictures", *INVERSION, *encoder, "--json") == 1
+    assert verb("audit", leaking_run, "--out", out, "--show-pictures", "--answers", *INVERSION, *encoder, "--json") == 1
     said = json.loads(capsys.readouterr().out)
     assert said["valid"], said["problems"]
     assert said["verdict"] in {"leak found", "claim refuted"}
     assert max(attack["auc"] for attack in said["attacks"]) > 0.8
+    answers = {answer["name"]: answer["auc"] for answer in said["answers"]}
+    assert min(answers["scores"], answers["label map"]) > 0.8
+    assert answers["names"] < answers["label map"], "what names hide, maps tell"
     page = (out / "report.html").read_text()
     assert page.count("data:image/jpeg") == 12 + 2 * 2 * 6, "exposed members; six pairs, true and drawn"
     assert said["inversion"]["identity"]["gallery"] == 2 * LEAST_PAIRS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from discreet.auditing.audit import LEAST_TRIALS
+from discreet.auditing.pool import LEAST_TRIALS
 from discreet.cli.main import main
 from discreet.demo.audited import Size, tell_audit
 from discreet.training.surroundings import silent

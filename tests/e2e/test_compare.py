@@ -70,7 +70,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, start: Path) -> Path:
     """A pool, split, and what is to be compared."""
     folder = tmp_path_factory.mktemp("compare")
     write_pictures(folder / "pool" / "train", 22)
-    write_pictures(folder / "pool" / "val", 46, seed=1, subjects=False)
+    write_pictures(folder / "pool" / "val", 56, seed=1, subjects=False)
     (folder / "COMPARE.toml").write_text(compare_toml(folder, start))
     return folder
 

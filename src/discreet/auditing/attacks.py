@@ -13,7 +13,7 @@ Shokri and others, arXiv 1610.05820 (learning the attack on a model of one's own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,17 +64,17 @@ def _quantile(evidence: Evidence, rehearsal: Evidence) -> Scored:
 
 def _label_only(evidence: Evidence, rehearsal: Evidence) -> Scored:
     """All that a label map tells, as it told in the rehearsal."""
-    return _rehearsed(evidence, rehearsal, LABEL_ONLY)
+    return rehearsed(evidence, rehearsal, [NAMES.index(name) for name in LABEL_ONLY])
 
 
 def _combined(evidence: Evidence, rehearsal: Evidence) -> Scored:
     """All signals together, as they told in the rehearsal."""
-    return _rehearsed(evidence, rehearsal, NAMES)
+    return rehearsed(evidence, rehearsal)
 
 
 def _supervised(evidence: Evidence, rehearsal: Evidence) -> Scored:
     """All signals together, by one who knows half of the members already."""
-    return learned_on_half(_columns(evidence, NAMES), evidence.is_member)
+    return learned_on_half(_grown(evidence), evidence.is_member)
 
 
 def _with_shadows(score: Callable[[Table, ShadowTables], Scores]) -> Attack:
@@ -133,6 +133,15 @@ def learned_on_half(table: Table, is_member: NDArray[np.bool_]) -> Scored:
     return Scored(score(table), ~learned)
 
 
+def rehearsed(evidence: Evidence, rehearsal: Evidence, columns: Sequence[int] | None = None) -> Scored:
+    """Discriminant scores of some signals, or of all, learned on the rehearsal."""
+    if evidence.reference is None:
+        rehearsal = replace(rehearsal, reference=None)
+    chosen = range(evidence.signals.shape[1]) if columns is None else columns
+    score = _discriminant(_grown(rehearsal)[:, chosen], rehearsal.is_member)
+    return _all(score(_grown(evidence)[:, chosen]))
+
+
 def residuals(inputs: Table, values: Scores, usable: NDArray[np.bool_]) -> Scores:
     """How far each value lies above what usable trials of other folds predict for it, in their spread."""
     found = np.empty(len(values))
@@ -152,19 +161,9 @@ def _all(scores: Scores) -> Scored:
     return Scored(scores, np.ones(len(scores), np.bool_))
 
 
-def _rehearsed(evidence: Evidence, rehearsal: Evidence, names: tuple[str, ...]) -> Scored:
-    """Discriminant scores, learned on the rehearsal."""
-    if evidence.reference is None:
-        rehearsal = replace(rehearsal, reference=None)
-    score = _discriminant(_columns(rehearsal, names), rehearsal.is_member)
-    return _all(score(_columns(evidence, names)))
-
-
-def _columns(evidence: Evidence, names: tuple[str, ...]) -> Table:
-    """Some signals, by how much each grew since the start where that is known."""
-    columns = [NAMES.index(name) for name in names]
-    own = evidence.signals[:, columns]
-    return own if evidence.reference is None else own - evidence.reference[:, columns]
+def _grown(evidence: Evidence) -> Table:
+    """Signals, by how much each grew since the start where that is known."""
+    return evidence.signals if evidence.reference is None else evidence.signals - evidence.reference
 
 
 def _folds(usable: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:

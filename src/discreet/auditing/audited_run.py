@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from discreet.auditing.audit import Audited, Canaries
+from discreet.auditing.audited import Audited, Canaries
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.auditing.audit import LEAK, NO_LEAK, NOT_VALID, REFUTED, AttackResult, Audit
+from discreet.auditing.answers import SMALL_SHARE, SMOOTH_SHARE
 from discreet.auditing.curves import RULE_OF_THREE, gaussian_curve
 from discreet.auditing.gallery import gallery
 from discreet.auditing.inversion_section import inversion_html
+from discreet.auditing.result import LEAK, NO_LEAK, NOT_VALID, REFUTED, AttackResult, Audit
 from discreet.auditing.statistics import mu_of_epsilon
 
 _VERDICTS = {
@@ -59,8 +60,19 @@ _ATTACKS = {
     "negative control": ("negative control: the public start", "阴性对照：公开起点"),
     "positive control": ("positive control: an over-fitted copy", "阳性对照：过拟合副本"),
 }
+_ANSWERS = {
+    "scores": ("JSON: label map, and scores of persons and parts", "JSON：标签图及人物与部位的分数"),
+    "label map": ("label map, or overlay: who has the picture takes it off", "标签图或叠加图：持有原图者可还原"),
+    "smoothed": (
+        f"contours smoothed over {SMOOTH_SHARE:.0%} of the side",
+        f"轮廓平滑，半径为边长的 {SMOOTH_SHARE:.0%}",
+    ),
+    "small": (f"a label map of {SMALL_SHARE:.0%} of the side", f"边长缩至 {SMALL_SHARE:.0%} 的标签图"),
+    "names": ("the names of the parts that are there", "仅出现的部位名称"),
+}
 _CANARIES = ("canaries planted before training", "训练前植入的金丝雀样本")
 _WITHOUT_SHADOWS = ("attacks with shadow models (LiRA, RMIA)", "使用影子模型的攻击（LiRA、RMIA）")
+_WITHOUT_ANSWERS = ("what each kind of answer of a service gives away", "服务各类回答泄露的内容")
 _WITHOUT_INVERSION = ("model inversion", "模型反演")
 _WITHOUT_IDENTITIES = ("whether faces can be recognised in what was drawn back", "反演结果中的面孔能否被识别")
 _NOT_TESTED = (("attackers who choose pictures in training", "能够操纵训练图片的攻击者"),)
@@ -132,6 +144,8 @@ def audit_html(run: str, audit: Audit, exposed: Sequence[Exposed] = ()) -> str:
         "<h2>ε, as the attack shows it · 攻击所揭示的 ε</h2>",
         _bounds(audit),
     ]
+    if audit.answers:
+        body += ["<h2>What a service's answers give away · 服务的回答泄露了什么</h2>", _answers(audit)]
     if audit.inversion is not None:
         body += ["<h2>Drawn back from the model · 模型反演</h2>", inversion_html(audit.inversion)]
     if exposed:
@@ -215,6 +229,7 @@ def _not_tested(audit: Audit) -> list[tuple[str, str]]:
     missing = [
         (_CANARIES, without_canaries),
         (_WITHOUT_SHADOWS, audit.num_shadows == 0),
+        (_WITHOUT_ANSWERS, not audit.answers),
         (_WITHOUT_INVERSION, drawn is None),
         (_WITHOUT_IDENTITIES, drawn is not None and (drawn.identity is None or drawn.identity.gap is None)),
     ]
@@ -239,17 +254,36 @@ def verdict_html(audit: Audit) -> str:
 def attack_table(audit: Audit) -> str:
     """A row for each attack and each control."""
     controls = [c for c in (audit.blind, audit.negative_control, audit.positive_control) if c is not None]
-    rows = [_row(attack, "") for attack in audit.attacks] + [_row(control, "control") for control in controls]
+    rows = [_row(attack, _ATTACKS[attack.name], "") for attack in audit.attacks]
+    rows += [_row(control, _ATTACKS[control.name], "control") for control in controls]
+    return _table("attack · 攻击", rows)
+
+
+def _answers(audit: Audit) -> str:
+    """A row for each kind of answer, and which of them hide the leak."""
+    rows = [_row(answer, _ANSWERS[answer.name], "") for answer in audit.answers]
+    telling = [answer.name for answer in audit.answers if answer.auc_interval[0] > 0.5]
+    hiding = [answer.name for answer in audit.answers if answer.name not in telling]
+    said = (
+        f"Members are told apart by: {', '.join(telling) or 'none of them'}. Not by: {', '.join(hiding) or 'none'}. A "
+        "policy hides from whoever only asks; weights that are handed out hide nothing. · "
+        f"可区分成员的回答：{'、'.join(telling) or '无'}；不能区分的：{'、'.join(hiding) or '无'}。"
+        "披露策略只对仅能提问者有效；交出权重则无所隐藏。"
+    )
+    return f"{_table('answer · 回答', rows)}<p><small>{said}</small></p>"
+
+
+def _table(what: str, rows: Sequence[str]) -> str:
     return (
-        "<table><thead><tr><th>attack · 攻击</th><th>AUC</th><th>interval · 区间</th>"
+        f"<table><thead><tr><th>{what}</th><th>AUC</th><th>interval · 区间</th>"
         "<th>true positives at 1 % false · 1 % 假阳性率下</th><th>at 0.1 %</th></tr></thead><tbody>"
         + "".join(rows)
         + "</tbody></table>"
     )
 
 
-def _row(attack: AttackResult, kind: str) -> str:
-    en, zh = _ATTACKS[attack.name]
+def _row(attack: AttackResult, title: tuple[str, str], kind: str) -> str:
+    en, zh = title
     points = {point.false_positive_rate: point for point in attack.tpr_at_fpr}
     cells = []
     for rate in (0.01, 0.001):

@@ -96,7 +96,7 @@ def _of_cells(shares: Tensor, view: Sample) -> list[float]:
     share = shares.gather(0, wanted[None])[0].clamp(1e-6, 1 - 1e-6)
     evidence = share.logit()
     right = (shares.argmax(0) == wanted).float()
-    band = _beside_changes(wanted) & valid
+    band = beside_changes(wanted) & valid
     band = band if bool(band.any()) else valid
     parts = [evidence[(wanted == part) & valid].mean() for part in wanted[valid].unique()]
     people = parts
@@ -123,7 +123,7 @@ def _at_cells(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return labels[np.ix_(rows, columns)]
 
 
-def _beside_changes(wanted: Tensor) -> Tensor:
+def beside_changes(wanted: Tensor) -> Tensor:
     """Cells near one with another label."""
     cells = wanted[None, None].float()
     size = 2 * _BAND_CELLS + 1

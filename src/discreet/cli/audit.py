@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from discreet.auditing.audit import AttackResult, Audit
     from discreet.auditing.history import PastAudit
     from discreet.auditing.inversion import FaceEncoder, InversionPlan
     from discreet.auditing.report import Exposed
+    from discreet.auditing.result import AttackResult, Audit
     from discreet.cli.output import Output
     from discreet.training.settings import RunSettings
 
@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="shadow models at once")
     parser.add_argument("--engine", default="processes", help="that trains them: processes, or ray")
     parser.add_argument(
+        "--answers", action="store_true", help="also what each kind of answer of a service gives away; some minutes"
+    )
+    parser.add_argument(
         "--inversion", type=int, default=0, metavar="N", help="try to draw N members and N others back; some minutes"
     )
     parser.add_argument(
@@ -79,9 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Audit, write audit.json and report.html, and print the verdict."""
     from discreet.auditing.attacks import chosen_attacks
-    from discreet.auditing.audit import NO_LEAK
     from discreet.auditing.audited_run import run_settings
     from discreet.auditing.history import HISTORY_FILE, History, PastAudit, now, worse_than_before
+    from discreet.auditing.result import NO_LEAK
     from discreet.auditing.trend import trend_html
     from discreet.cli.state import state_folder
     from discreet.errors import ConfigurationError
@@ -185,7 +188,7 @@ def _attack(
     output: Output,
 ) -> tuple[Audit, list[Exposed]]:
     """Note the access, audit, and find the pictures to show."""
-    from discreet.auditing.audit import audit
+    from discreet.auditing.audit import AuditPlan, audit
     from discreet.auditing.audited_run import open_trials, read_audited_run
     from discreet.auditing.gates import spent_alpha
     from discreet.auditing.history import number_of_release
@@ -212,19 +215,16 @@ def _attack(
     with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
         for source in trials.sources:
             ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec)
-    found = audit(
-        audited,
-        trials.members,
-        trials.non_members,
-        attacks=attacks,
+    plan = AuditPlan(
+        attacks,
         at_most=arguments.pictures,
-        canaries=trials.canaries,
         shadows=recipe,
+        answers=arguments.answers,
         inverting=inverting,
         confidence=1 - spent_alpha(1 - arguments.confidence, number_of_release(past, run_id)),
         seed=arguments.seed,
-        progress=output.progress,
     )
+    found = audit(audited, trials.members, trials.non_members, plan, canaries=trials.canaries, progress=output.progress)
     if recipe is not None:
         forget(recipe)
     if not arguments.show_pictures:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.auditing.attacks import chosen_attacks
-from discreet.auditing.audit import Audit, Audited, audit
+from discreet.auditing.audit import AuditPlan, audit
+from discreet.auditing.audited import Audited
 from discreet.auditing.audited_run import read_audited_run
 from discreet.auditing.card import AUDIT_FILE
 from discreet.auditing.inversion import InversionPlan
@@ -217,15 +218,19 @@ def _attack(bench: Bench, audited: Audited, row: str, folder: Path, progress: Pr
     assert how is not None
     for split in ("train", "evaluate"):
         note_access(bench, split)
-    found: Audit = audit(
+    plan = AuditPlan(
+        attacks=chosen_attacks(",".join(how.attacks) if how.attacks else None),
+        at_most=how.pictures,
+        answers=how.answers,
+        inverting=InversionPlan(how.inversion) if how.inversion else None,
+        confidence=how.confidence,
+    )
+    found = audit(
         audited,
         open_spec(bench.specs["train"], subject_pattern=bench.settings.data.subject_pattern),
         open_spec(bench.specs["evaluate"], subject_pattern=bench.settings.data.subject_pattern),
-        attacks=chosen_attacks(",".join(how.attacks) if how.attacks else None),
-        at_most=how.pictures,
-        inverting=InversionPlan(how.inversion) if how.inversion else None,
-        confidence=how.confidence,
-        progress=lambda description, total: progress(f"{row}: {description}", total),
+        plan,
+        progress=lambda description, total, done=0: progress(f"{row}: {description}", total, done),
     ).without_pictures()
     write_text(folder / AUDIT_FILE, json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
     write_text(folder / "audit.html", audit_html(row, found))

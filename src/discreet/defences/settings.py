@@ -51,6 +51,7 @@ class AuditedHow(_Section):
     pictures: int | None = Field(default=None, ge=20)  # of each kind; all by default
     attacks: list[str] | None = None
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    answers: bool = False  # also what each kind of answer of a service gives away
     inversion: int = 0  # pairs; 0 tries none
 
 

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from discreet.auditing.attacks import chosen_attacks
-from discreet.auditing.audit import LEAST_REHEARSAL, MOST_REHEARSAL, Audit, audit
+from discreet.auditing.audit import AuditPlan, audit
 from discreet.auditing.audited_run import read_audited_run
+from discreet.auditing.pool import LEAST_REHEARSAL, MOST_REHEARSAL
 from discreet.auditing.report import STYLE, attack_table, audit_html, roc_svg, verdict_html
+from discreet.auditing.result import Audit
 from discreet.data import open_spec
 from discreet.demo.story import START, make_room, unpack
 from discreet.loading import model_folder
@@ -88,7 +90,7 @@ def tell_audit(out: Path, progress: Progress, size: Size | None = None) -> dict[
             read_audited_run(run, model_folder(START)),
             open_spec(members),
             open_spec(others),
-            attacks=chosen_attacks(None),
+            AuditPlan(chosen_attacks(None), answers=True),
             progress=progress,
         )
         write_text(out / f"{run.name}.html", audit_html(name, found[name]))

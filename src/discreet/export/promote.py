@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from discreet.auditing.audit import NOT_VALID, REFUTED
+from discreet.auditing.result import NOT_VALID, REFUTED
 from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset
 from discreet.defences.timing import in_turns

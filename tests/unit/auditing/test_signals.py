@@ -8,7 +8,7 @@ import torch
 
 from discreet.auditing.evidence import NAMES
 from discreet.auditing.looks import looks_of
-from discreet.auditing.signals import _beside_changes, _part_scores, signals_of
+from discreet.auditing.signals import _part_scores, beside_changes, signals_of
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource
 from discreet.labels import CIHP
@@ -59,10 +59,10 @@ def test_right_answers_are_evidence() -> None:
     assert _part_scores(class_logits, mask_logits, 3)[1].max() < 0.5
 
 
-def test_the_band_lies_beside_changes() -> None:
+def test_the_band_liesbeside_changes() -> None:
     wanted = torch.zeros(9, 9, dtype=torch.long)
     wanted[:, 6:] = 3
-    assert _beside_changes(wanted)[0].tolist() == [False] * 4 + [True] * 4 + [False]
+    assert beside_changes(wanted)[0].tolist() == [False] * 4 + [True] * 4 + [False]
 
 
 def test_looks_need_no_model(source: SampleSource) -> None:
