@@ -19,6 +19,7 @@ from discreet.data.people.render import photograph
 from discreet.data.people.scene import Scene, compose_scene
 from discreet.data.people.stage import Stage, View, build_stage, look
 from discreet.data.people.styles import Style, find_style
+from discreet.data.people.thermal import thermograph
 from discreet.errors import ConfigurationError
 
 PICTURES_A_SUBJECT = 4
@@ -84,7 +85,11 @@ def render_picture(
     # Generators of their own: how a picture is developed, or masked, changes nothing else in it.
     develop_rng = np.random.default_rng([seed, world.number, _FOR_DEVELOPMENT, index])
     development = draw_development(world, _is_dim(scene), develop_rng)
-    image, quality = photograph(scene, stage, view, development, size_px, rng), development.quality
+    quality = development.quality
+    if world.thermal:
+        image = thermograph(scene, stage, view, size_px, develop_rng)
+    else:
+        image = photograph(scene, stage, view, development, size_px, rng)
     shown = np.unique(view.persons[view.persons > 0])
     renumbered = np.zeros(256, np.uint8)
     renumbered[shown] = np.arange(1, len(shown) + 1)

@@ -28,6 +28,7 @@ class Style:
             and skirts are for those who dress so.
         noise: standard deviation of the sensor, from and to. fov: camera, radians, from and to.
         clutter: most props in the picture. depth_blur: odds of an open aperture.
+        thermal: the camera sees warmth instead of light.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Style:
     fov: tuple[float, float]
     clutter: int
     depth_blur: float
+    thermal: bool = False
 
 
 # Summer, mild, winter.
@@ -198,8 +200,35 @@ _WINTER = Style(
     clutter=3,
     depth_blur=0.3,
 )
+_THERMAL = Style(
+    name="thermal",
+    number=6,
+    places={"corridor": 4, "room": 3, "kitchen": 1},
+    lights={"lamps": 1},
+    warmth=0.0,
+    crowd=(0.45, 0.3, 0.14, 0.07, 0.03, 0.01),
+    framing=(0.44, 0.18, 0.15, 0.1, 0.03, 0.04, 0.03, 0.03),
+    supports=(0.66, 0.24, 0.1),
+    weather=_ALL_YEAR,
+    saturation=0.5,
+    patterned=0.3,
+    coats=0.25,
+    dresses=0.22,
+    skirts=0.2,
+    shorts=0.25,
+    hats=0.2,
+    glasses=0.12,
+    scarves=0.14,
+    gloves=0.1,
+    barefoot=0.1,
+    noise=(0.004, 0.03),
+    fov=(0.5, 1.2),
+    clutter=4,
+    depth_blur=0.0,
+    thermal=True,
+)
 
-_KNOWN = {style.name: style for style in (_STREET, _STUDIO, _STORE, _HOME, _WINTER)}
+_KNOWN = {style.name: style for style in (_STREET, _STUDIO, _STORE, _HOME, _WINTER, _THERMAL)}
 STYLES = tuple(_KNOWN)
 
 

@@ -30,7 +30,7 @@ def test_a_style_names_what_there_is(style: str) -> None:
 
 
 def test_styles_are_different_worlds_with_numbers_that_never_change() -> None:
-    numbers = {"street": 1, "studio": 2, "store": 3, "home": 4, "winter": 5}
+    numbers = {"street": 1, "studio": 2, "store": 3, "home": 4, "winter": 5, "thermal": 6}
     assert {name: find_style(name).number for name in STYLES} == numbers
     assert len({max(find_style(name).places, key=find_style(name).places.__getitem__) for name in STYLES}) == len(
         STYLES
