@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from discreet.defences.output_noise import OutputNoise
 from discreet.errors import ConfigurationError
@@ -90,7 +90,10 @@ class Row(_Section):
 
 
 class CompareSettings(_Section):
-    """All of COMPARE.toml. [base] is a RUN.toml without [data]; [base.privacy] is for rows of dp-sgd alone."""
+    """All of COMPARE.toml. [base] is a RUN.toml without [data]; [base.privacy] is for rows of dp-sgd alone.
+
+    audit: how rows are attacked; `audit = false` attacks none.
+    """
 
     title: str
     seeds: list[int] = Field(default=[7], min_length=1)
@@ -98,6 +101,11 @@ class CompareSettings(_Section):
     base: dict[str, dict[str, Any]]
     audit: AuditedHow | None = AuditedHow()
     rows: dict[str, Row] = Field(min_length=1)
+
+    @field_validator("audit", mode="before")
+    @classmethod
+    def _may_be_none(cls, given: object) -> object:
+        return None if given is False else given
 
     @model_validator(mode="after")
     def _rows_fit(self) -> CompareSettings:

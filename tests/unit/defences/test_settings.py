@@ -91,6 +91,13 @@ def test_the_recipes_can_be_run(name: str) -> None:
     assert {row.defence for row in settings.rows.values()} == {"none", "dp-sgd", "output-noise", "distillation"}
 
 
+@pytest.mark.parametrize(("name", "attacked"), [("audit-power", True), ("thermal-recipes", False)])
+def test_the_recipes_that_measure_can_be_run(name: str, attacked: bool) -> None:
+    settings = read_compare_settings(Path(__file__).parents[3] / "recipes" / f"{name}.toml")
+    assert (settings.audit is not None) is attacked
+    assert {row.defence for row in settings.rows.values()} == {"none", "dp-sgd"}
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.toml does not exist"):
         read_compare_settings(tmp_path / "none.toml")
