@@ -40,7 +40,7 @@ RESULT = Path(__file__).parent / "results" / "step_cost.json"
 def make_losses(model: M2FP, size_px: int, batch_size: int) -> Callable[[], torch.Tensor]:
     """A function that brings one fixed batch through the model and the criterion."""
     pictures = [probe_picture(index, size_px, NUM_PARTS) for index in range(batch_size)]
-    images = torch.stack([model.normalise(image) for image, _ in pictures])
+    images = model.batch([model.normalise(image) for image, _ in pictures])
     targets = [make_targets(parts, None, num_parts=NUM_PARTS, human=True) for _, parts in pictures]
 
     def losses() -> torch.Tensor:

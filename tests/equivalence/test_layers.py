@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from discreet.privacy import Clipper
-from discreet.privacy.clipping import shortcuts
+from discreet.privacy.clipping import convolution, shortcuts
 from tests.equivalence.oracle import assert_equivalent, norm, single_gradients
 
 NUM_SAMPLES = 4
@@ -116,6 +116,30 @@ def test_layer(case: Case, dtype: torch.dtype):
     check(randomise(case.make()).to(dtype), case.inputs(dtype))
 
 
+PICTURES = {name: case for name, case in CASES.items() if len(case.shape) == 3 and ("conv" in name or "norm" in name)}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("many_positions", [1, 10**9], ids=["a call a sample", "all at once"])
+@pytest.mark.parametrize("case", PICTURES.values(), ids=PICTURES)
+def test_layer_of_channels_side_by_side(
+    case: Case, many_positions: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(convolution, "MANY_POSITIONS", many_positions)
+    # PyTorch's own group norm crashes on such inputs where they need no gradient.
+    module, inputs = randomise(case.make()).to(dtype), case.inputs(dtype).requires_grad_()
+
+    def losses(samples: Sequence[int]) -> Tensor:
+        return sample_losses(module(side_by_side(inputs[list(samples)])))
+
+    assert_equivalent(module, losses, len(inputs), tolerance=TOLERANCE[dtype])
+
+
+def side_by_side(pictures: Tensor) -> Tensor:
+    """The same numbers, laid out in memory with all channels of a position together."""
+    return pictures.contiguous(memory_format=torch.channels_last) if pictures.dim() == 4 else pictures
+
+
 @pytest.mark.parametrize("case", [case for name, case in CASES.items() if name.startswith("norm alone")])
 def test_norms_alone_are_taken_where_they_are_meant_to_be(case: Case, monkeypatch: pytest.MonkeyPatch):
     asked: list[nn.Module] = []
@@ -152,8 +176,10 @@ def test_any_convolution(data: st.DataObject):
         groups=groups,
         bias=data.draw(st.booleans()),
     ).double()
-    shape = (3, layer.in_channels, *(5 + extra for extra in pair(0, 3)))
-    check(layer, spread(shape, torch.float64), styles=("flat",))
+    inputs = spread((3, layer.in_channels, *(5 + extra for extra in pair(0, 3))), torch.float64)
+    layout = data.draw(st.sampled_from([torch.contiguous_format, torch.channels_last]))
+    layer.register_forward_pre_hook(lambda _, given: (given[0].contiguous(memory_format=layout),))
+    check(layer, inputs, styles=("flat",))
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)

@@ -54,7 +54,7 @@ def overfitted(
     optimizer = torch.optim.AdamW(trained, lr=_LEARNING_RATE)
     rng = np.random.default_rng(seed)
     for chosen in islice(_batches(len(views), rng), STEPS):
-        images = torch.stack([learner.normalise(views[index].image) for index in chosen])
+        images = learner.batch([learner.normalise(views[index].image) for index in chosen])
         generators = [torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in chosen]
         loss = criterion(learner(images), [targets[i] for i in chosen], generators, learner.criterion_settings)
         optimizer.zero_grad()

@@ -23,8 +23,8 @@ from discreet.auditing.evidence import NAMES, Table
 from discreet.data.samples import Sample, SampleSource
 from discreet.data.transforms import AugmentSettings, augment, flip
 from discreet.labels import IGNORED, LabelSet
-from discreet.m2fp import M2FP, criterion, make_targets
-from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
+from discreet.m2fp import M2FP, losses_by_output, make_targets
+from discreet.m2fp.output import MASK_STRIDE
 
 _BAND_CELLS = 2
 _BATCH = 8
@@ -64,18 +64,16 @@ def signals_of(
 @torch.no_grad()
 def _signals_of_views(model: M2FP, views: Sequence[Sample], labels: LabelSet) -> Table:
     """Signals of some views, [B, len(NAMES)]."""
-    output = model(torch.stack([model.normalise(view.image) for view in views]))
-    last = M2FPOutput(output.class_logits, output.mask_logits)
+    output = model(model.batch([model.normalise(view.image) for view in views]))
     targets = [make_targets(view.parts, view.persons, num_parts=len(labels), human=model.human) for view in views]
-    loss, matched = (
-        -criterion(said, targets, [_points_of(view) for view in views], model.criterion_settings)
-        for said in (output, last)
-    )
+    points = [_points_of(view) for view in views]
+    losses_BL = losses_by_output(output, targets, points, model.criterion_settings)
+    loss_B, matched_B = -losses_BL.sum(1), -losses_BL[:, -1]
     rows = []
     for b, view in enumerate(views):
         scores = _part_scores(output.class_logits[b], output.mask_logits[b], len(labels))
         certainty = output.class_logits[b].log_softmax(1).amax(1).mean()
-        rows.append([float(loss[b]), float(matched[b]), *_of_cells(scores, view), float(certainty)])
+        rows.append([float(loss_B[b]), float(matched_B[b]), *_of_cells(scores, view), float(certainty)])
     return np.array(rows)
 
 

@@ -4,7 +4,7 @@ The room knows nothing of data sets or privacy; it promises that a picture's los
 picture alone, and keeps every parameter where a per-sample clipper sees it.
 """
 
-from discreet.m2fp.criterion import CriterionSettings, criterion
+from discreet.m2fp.criterion import CriterionSettings, criterion, losses_by_output
 from discreet.m2fp.decisions import Decisions
 from discreet.m2fp.imagenet import load_imagenet_lite0
 from discreet.m2fp.low_rank import merge_adapters
@@ -30,6 +30,7 @@ __all__ = [
     "load_imagenet_lite0",
     "load_model",
     "load_released",
+    "losses_by_output",
     "make_targets",
     "merge_adapters",
     "save_model",

@@ -66,7 +66,19 @@ def criterion(
     *,
     decisions: Decisions | None = None,
 ) -> Tensor:
-    """Loss of each picture, [B].
+    """Loss of each picture, [B]: of all outputs of the decoder together. See `losses_by_output`."""
+    return losses_by_output(output, targets, generators, settings, decisions=decisions).sum(1)
+
+
+def losses_by_output(
+    output: M2FPOutput,
+    targets: Sequence[Targets],
+    generators: Sequence[torch.Generator],
+    settings: CriterionSettings = PUBLISHED,
+    *,
+    decisions: Decisions | None = None,
+) -> Tensor:
+    """Loss of each picture and output of the decoder, [B, L]; the last output is the network's answer.
 
     **Guarantees** loss[b] is a function of output[b], targets[b] and generators[b]. A picture whose
     logits are not finite has the loss NaN, and touches no other.
@@ -130,8 +142,9 @@ class _Picture:
         return all(bool(logits.detach().isfinite().all()) for logits in (self.class_logits, *self.mask_logits))
 
     def not_a_number(self) -> Tensor:
-        """NaN, with NaN gradients: what this picture asks for cannot be known."""
-        return (self.class_logits.sum() + sum(masks.sum() for masks in self.mask_logits)) * torch.nan
+        """NaN for each output, with NaN gradients: what this picture asks for cannot be known."""
+        unknown = self.class_logits.sum() + sum(masks.sum() for masks in self.mask_logits)
+        return (unknown * torch.nan).expand(len(self.mask_logits))
 
     def num_points(self, settings: CriterionSettings) -> int:
         """More points than cells would only read the same cells again."""
@@ -167,7 +180,7 @@ def _matched_masks(picture: _Picture, queries_LM: Tensor) -> Tensor:
 
 
 def _loss(picture: _Picture, choices: PictureDecisions | None, settings: CriterionSettings) -> Tensor:
-    """Sum over the outputs of the weighted losses; NaN where a logit is not finite."""
+    """The weighted losses of each output, [L]; NaN where a logit is not finite."""
     if choices is None or not picture.is_finite:
         return picture.not_a_number()
     total = settings.class_weight * _class_loss(picture, choices, settings.no_object_weight)
@@ -178,18 +191,18 @@ def _loss(picture: _Picture, choices: PictureDecisions | None, settings: Criteri
 
 
 def _class_loss(picture: _Picture, choices: PictureDecisions, no_object_weight: float) -> Tensor:
-    """Cross-entropy, weighted by this picture's own queries; unmatched ones should say "no object"."""
+    """Cross-entropy of each output, weighted by this picture's own queries; unmatched ones should say "no object"."""
     logits_LQC = picture.class_logits
     no_object = logits_LQC.shape[2] - 1
     wanted_LQ = logits_LQC.new_full(logits_LQC.shape[:2], no_object, dtype=torch.int64)
     wanted_LQ = wanted_LQ.scatter(1, choices.queries, picture.targets.labels.to(wanted_LQ.device)[choices.targets])
     weights_LQ = 1 - (1 - no_object_weight) * (wanted_LQ == no_object).to(logits_LQC.dtype)
     losses_LQ = F.cross_entropy(logits_LQC.transpose(1, 2), wanted_LQ, reduction="none")
-    return ((losses_LQ * weights_LQ).sum(1) / weights_LQ.sum(1)).sum()
+    return (losses_LQ * weights_LQ).sum(1) / weights_LQ.sum(1)
 
 
 def _mask_losses(picture: _Picture, choices: PictureDecisions) -> tuple[Tensor, Tensor]:
-    """Binary cross-entropy and dice at the chosen points, divided by this picture's number of masks."""
+    """Binary cross-entropy and dice of each output at the chosen points, divided by this picture's number of masks."""
     points = choices.points.to(picture.class_logits.dtype)
     size = picture.targets.valid.shape
     logits_LMP = read_each(_matched_masks(picture, choices.queries), points, size)
@@ -199,4 +212,4 @@ def _mask_losses(picture: _Picture, choices: PictureDecisions) -> tuple[Tensor, 
     inside = logits_LMP.sigmoid() * valid_LMP
     dice_loss = 1 - (2 * (inside * wanted_LMP).sum(2) + 1) / (inside.sum(2) + wanted_LMP.sum(2) + 1)
     num_masks = len(picture.targets.labels)
-    return mask_loss.sum() / num_masks, dice_loss.sum() / num_masks
+    return mask_loss.sum(1) / num_masks, dice_loss.sum(1) / num_masks

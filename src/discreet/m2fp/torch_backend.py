@@ -19,5 +19,5 @@ class TorchBackend:
         """uint8 RGB [H, W, 3] -> class_logits [Q, C+1], mask_logits [Q, h, w], float32."""
         parameter = next(self._model.parameters())
         with torch.inference_mode():
-            classes, masks = self._model.infer(self._model.normalise(image)[None].to(parameter))
+            classes, masks = self._model.infer(self._model.batch([self._model.normalise(image)]).to(parameter))
         return classes[0].float().cpu().numpy(), masks[0].float().cpu().numpy()

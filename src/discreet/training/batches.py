@@ -158,7 +158,8 @@ class BatchLoader:
         found = [picture for pictures in read for picture in pictures]
         if not found:
             return None
-        return Batch(torch.stack([p.image for p in found]), [p.targets for p in found], [p.generator for p in found])
+        images = self._model.batch([p.image for p in found])
+        return Batch(images, [p.targets for p in found], [p.generator for p in found])
 
     def _forget(self) -> None:
         """Drop what is expected; pictures that are being read are read to their end and dropped."""

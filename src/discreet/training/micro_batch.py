@@ -73,7 +73,7 @@ def measured_micro_batch(
 
     def step(count: int) -> None:
         pictures = [_probe(index, canvas, num_parts) for index in range(count * views)]
-        images = torch.stack([model.normalise(image) for image, _ in pictures])
+        images = model.batch([model.normalise(image) for image, _ in pictures])
         targets = [make_targets(parts, None, num_parts=num_parts, human=model.human) for _, parts in pictures]
         generators = [torch.Generator().manual_seed(index) for index in range(len(pictures))]
         loss = criterion(model(images), targets, generators, model.criterion_settings)

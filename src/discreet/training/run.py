@@ -180,7 +180,7 @@ def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int) -> None:
 
     def probe_loss(network: nn.Module, probes: Sequence[int]) -> Tensor:
         pictures = [probe_picture(probe, PROBE_SIZE_PX, num_parts) for probe in probes]
-        images = torch.stack([model.normalise(image) for image, _ in pictures]).double()
+        images = model.batch([model.normalise(image) for image, _ in pictures]).double()
         targets = [make_targets(parts, None, num_parts=num_parts, human=model.human) for _, parts in pictures]
         generators = [torch.Generator().manual_seed(probe) for probe in probes]
         return criterion(network(images), targets, generators, model.criterion_settings)

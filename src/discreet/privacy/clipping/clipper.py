@@ -78,7 +78,7 @@ class Clipper:
         # Parameters that are clipped together.
         self._groups = self._taps.by_layer() if style == "per_layer" else [names]
         self._group_of = {name: group for group in self._groups for name in group}
-        self._sums = self._zeros()
+        self._sums: dict[str, Tensor] = {}  # of what was told of so far: zeros in memory cost as much as gradients
         self._scales: Mapping[str, float] = {}
         self._began = False
         self._closed = False
@@ -154,8 +154,7 @@ class Clipper:
                     self._add_clipped(batch, group)
         finally:
             self._batch = None
-        for name, added in batch.sums.items():
-            self._sums[name] += added
+        self._merge(batch)
         return batch.squares_B.sqrt()
 
     def take(self) -> dict[str, Tensor]:
@@ -163,8 +162,11 @@ class Clipper:
 
         Zeros where no sample came: an empty batch is a step like any other. *SENSITIVE* until noised.
         """
-        sums, self._sums, self._began = self._sums, self._zeros(), False
-        return sums
+        sums, self._sums, self._began = self._sums, {}, False
+        return {
+            name: sums.pop(name) if name in sums else torch.zeros_like(parameter, dtype=_sum_dtype(parameter))
+            for name, parameter in self._taps.parameters.items()
+        }
 
     def close(self) -> None:
         """Detach: the module is as it was before. What was accumulated can still be taken."""
@@ -179,12 +181,14 @@ class Clipper:
     ) -> None:
         self.close()
 
-    def _zeros(self) -> dict[str, Tensor]:
-        """An empty sum."""
-        return {
-            name: torch.zeros_like(parameter, dtype=torch.promote_types(parameter.dtype, torch.float32))
-            for name, parameter in self._taps.parameters.items()
-        }
+    def _merge(self, batch: _Batch) -> None:
+        """Add a finished batch to the sum, letting go of its tensors one by one."""
+        for name in list(batch.sums):
+            added = batch.sums.pop(name)
+            if name in self._sums:
+                self._sums[name] += added
+            else:
+                self._sums[name] = added.to(_sum_dtype(self._taps.parameters[name]))
 
     def _collect(
         self, name: str, layer: nn.Module, layer_input: Tensor, output_gradient: Tensor, names: dict[str, str]
@@ -220,7 +224,7 @@ class Clipper:
             factor_B = scale_B * self._scales.get(name, 1.0)
             # Below this float32 would no longer hold the factor to full precision: norms beyond 1e37·C.
             factor_B = factor_B.where(factor_B >= torch.finfo(torch.float32).tiny, 0.0)
-            batch.add(name, factor_B, finite_B, self._sums[name].shape)
+            batch.add(name, factor_B, finite_B, self._taps.parameters[name].shape)
 
     def _scale(self, norms_B: Tensor) -> Tensor:
         """The factor by which each sample's gradient is multiplied, float64 [B]."""
@@ -282,6 +286,11 @@ class _Batch:
             rows = self._gradients.pop(name).flatten(1)
             rows = rows if bool(finite_B.all()) else rows.masked_fill(~finite_B[:, None], 0.0)
             self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
+
+
+def _sum_dtype(parameter: Tensor) -> torch.dtype:
+    """Sums are kept in float32 at least."""
+    return torch.promote_types(parameter.dtype, torch.float32)
 
 
 def _squared_norms(rows: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """The weight gradient of a convolution for each sample, and for a weighted sum of them.
 
 PyTorch's own kernels do the work: a batch of B samples with C channels is handed to them as one sample with
-B·C channels in B groups. Where they are slow, the same numbers are had another way.
+B·C channels in B groups. Where they are slow, the same numbers are had another way. Pictures whose channels lie
+side by side in memory ("channels last") cannot be regrouped so without a copy, and have ways of their own.
 
 Shapes: B samples, D inputs, P outputs, G groups, K×K kernel, H×W pixels, T output positions.
 """
@@ -16,13 +17,22 @@ from torch.nn import functional as F  # noqa: N812
 FEW_POSITIONS = 100
 # The widest depthwise kernel for which PyTorch has a fast weight gradient on the CPU; wider ones are tiled by it.
 TILE = 3
+# Measured likewise, channels last: with as many positions, a kernel call a sample is cheaper than a copy of all.
+MANY_POSITIONS = 900
 
 
 def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
     """Each sample's weight gradient, [B, P, D/G, K, K]."""
+    if is_channels_last(input_BDHW):
+        return _channels_last(layer, input_BDHW, gradient_BPHW)
     if is_pointwise(layer):
         gradients, inputs = as_positions(layer, input_BDHW, gradient_BPHW)
         return torch.matmul(gradients, inputs.transpose(-1, -2)).reshape(len(input_BDHW), *layer.weight.shape)
+    return _channels_first(layer, input_BDHW, gradient_BPHW)
+
+
+def _channels_first(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """As `per_sample_weight`, of wider kernels."""
     if layer.groups == layer.in_channels == layer.out_channels and max(layer.dilation) == 1:
         return _depthwise(layer, input_BDHW, gradient_BPHW)
     if layer.groups == 1 and gradient_BPHW.shape[2:].numel() < FEW_POSITIONS:
@@ -30,6 +40,61 @@ def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tenso
         return torch.matmul(gradients, inputs.transpose(-1, -2)).reshape(len(input_BDHW), *layer.weight.shape)
     padding = _as_pair(layer.padding)
     return _grouped(layer, input_BDHW, gradient_BPHW, layer.kernel_size, padding)
+
+
+def _channels_last(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """As `per_sample_weight`, with as few copies as can be."""
+    if is_pointwise(layer) and layer.groups == 1:
+        inputs, gradients = pointwise_tokens(layer, input_BDHW, gradient_BPHW)
+        return torch.bmm(gradients.transpose(1, 2), inputs).reshape(len(input_BDHW), *layer.weight.shape)
+    if gradient_BPHW.shape[2:].numel() >= MANY_POSITIONS:
+        return _one_by_one(layer, input_BDHW, gradient_BPHW)
+    if layer.groups == layer.in_channels == layer.out_channels and max(layer.kernel_size) > TILE:
+        return _shifted(layer, input_BDHW, gradient_BPHW)
+    return _channels_first(layer, input_BDHW, gradient_BPHW)
+
+
+def _one_by_one(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """An ordinary weight gradient for each sample."""
+    weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
+    for sample, found in enumerate(weight):
+        found.copy_(
+            _weight_gradient(
+                gradient_BPHW[sample : sample + 1], input_BDHW[sample : sample + 1], layer.weight.shape, layer.stride,
+                _as_pair(layer.padding), layer.dilation, layer.groups,
+            )
+        )  # fmt: skip
+    return weight
+
+
+def _shifted(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """Of a depthwise layer, one place of the kernel after the other."""
+    rows, columns = _as_pair(layer.padding)
+    padded = F.pad(input_BDHW, (columns, columns, rows, rows)).contiguous(memory_format=torch.channels_last)
+    height, width = gradient_BPHW.shape[2:]
+    weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
+    for row in range(layer.kernel_size[0]):
+        for column in range(layer.kernel_size[1]):
+            top, left = row * layer.dilation[0], column * layer.dilation[1]
+            seen = padded[
+                :, :,
+                top : top + (height - 1) * layer.stride[0] + 1 : layer.stride[0],
+                left : left + (width - 1) * layer.stride[1] + 1 : layer.stride[1],
+            ]  # fmt: skip
+            weight[:, :, 0, row, column] = (seen * gradient_BPHW).sum((2, 3))
+    return weight
+
+
+def is_channels_last(values: Tensor) -> bool:
+    """Whether a picture's channels lie side by side in memory, as only `memory_format=torch.channels_last` has them."""
+    return values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last) and not values.is_contiguous()
+
+
+def pointwise_tokens(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> tuple[Tensor, Tensor]:
+    """What each output position of a pointwise layer saw, [B, T, D], and its gradient, [B, T, P]."""
+    rows, columns = layer.stride
+    seen = input_BDHW[:, :, ::rows, ::columns]
+    return seen.permute(0, 2, 3, 1).flatten(1, 2), gradient_BPHW.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def weighted_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor, scale_B: Tensor) -> Tensor:

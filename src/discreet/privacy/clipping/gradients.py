@@ -9,13 +9,14 @@ Source: Book-keeping (arXiv 2210.00038), instantiated per-sample gradients.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError
-from discreet.privacy.clipping.convolution import per_sample_weight
+from discreet.privacy.clipping.convolution import is_channels_last, per_sample_weight
 from discreet.privacy.clipping.shortcuts import as_tokens
 
 # Each gradient is computed only when it is called for: a frozen weight costs nothing.
@@ -41,7 +42,7 @@ def _channel_affine(gradient: Tensor, normalise: Callable[[], Tensor]) -> Gradie
     """Scale and shift by channel: everything after the channel axis is summed."""
 
     def by_channel(values: Tensor) -> Tensor:
-        return values.reshape(*values.shape[:2], values.shape[2:].numel()).sum(2)
+        return values.sum(tuple(range(2, values.dim()))) if values.dim() > 2 else values
 
     return {"weight": lambda: by_channel(gradient * normalise()), "bias": lambda: by_channel(gradient)}
 
@@ -57,20 +58,37 @@ def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tens
     assert layer.running_mean is not None
     assert layer.running_var is not None
     mean, variance = layer.running_mean.to(input_BDHW.dtype), layer.running_var.to(input_BDHW.dtype)
+    batch = len(input_BDHW)
 
-    def weight() -> Tensor:
-        # Centred first: a product of large numbers would round away what their difference says.
-        centred = (input_BDHW - mean[:, None, None]).flatten(2)
-        return _inner(gradient_BDHW.flatten(2), centred) * (variance + layer.eps).rsqrt()
+    @cache
+    def both() -> tuple[Tensor, Tensor]:
+        if is_channels_last(input_BDHW):
+            found = [
+                _norm_gradients(input_BDHW[row : row + 1], gradient_BDHW[row : row + 1], mean, variance, layer.eps)
+                for row in range(len(input_BDHW))
+            ]
+            return torch.stack([scale for scale, _ in found]), torch.stack([shift for _, shift in found])
+        scale, shift = _norm_gradients(
+            _as_one(input_BDHW), _as_one(gradient_BDHW), mean.repeat(batch), variance.repeat(batch), layer.eps
+        )
+        return scale.reshape(batch, -1), shift.reshape(batch, -1)
 
-    return {"weight": weight, "bias": lambda: gradient_BDHW.sum((2, 3))}
+    return {"weight": lambda: both()[0], "bias": lambda: both()[1]}
 
 
-def _inner(left_BCT: Tensor, right_BCT: Tensor) -> Tensor:
-    """Sums over T of products, [B, C], without a product in memory."""
-    batch, channels, positions = left_BCT.shape
-    products = torch.bmm(left_BCT.reshape(-1, 1, positions), right_BCT.reshape(-1, positions, 1))
-    return products.reshape(batch, channels)
+def _as_one(values_BDHW: Tensor) -> Tensor:
+    """All samples' channels as those of one sample, [1, B·D, H, W]."""
+    return values_BDHW.reshape(1, -1, *values_BDHW.shape[2:])
+
+
+def _norm_gradients(
+    input_1CHW: Tensor, gradient_1CHW: Tensor, mean_C: Tensor, variance_C: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """Gradients [C] of scale and shift of a norm with stored statistics, in one pass; inputs are centred first."""
+    _, scale, shift = torch.ops.aten.native_batch_norm_backward(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        gradient_1CHW, input_1CHW, None, mean_C, variance_C, None, None, False, eps, [False, True, True]
+    )
+    return scale, shift  # pyright: ignore[reportUnknownVariableType]
 
 
 def _layer_norm(layer: nn.Module, input_BTD: Tensor, gradient_BTD: Tensor) -> Gradients:

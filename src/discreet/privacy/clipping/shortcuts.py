@@ -10,7 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from discreet.privacy.clipping.convolution import as_positions, is_pointwise, weighted_weight
+from discreet.privacy.clipping.convolution import (
+    as_positions,
+    is_channels_last,
+    is_pointwise,
+    pointwise_tokens,
+    weighted_weight,
+)
 
 # Measured on two CPU cores: what a number moved costs in multiply-adds.
 MULTIPLY_ADDS_A_NUMBER = 12.0
@@ -71,6 +77,8 @@ def weighted_sum(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor,
 
 def _as_matrices(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Inputs [B, T, D] and output gradients [B, T, P]."""
+    if isinstance(layer, nn.Conv2d) and is_pointwise(layer) and is_channels_last(layer_input):
+        return pointwise_tokens(layer, layer_input, output_gradient)
     if isinstance(layer, nn.Conv2d):
         gradients, seen = as_positions(layer, layer_input, output_gradient)
         return seen[:, 0].transpose(1, 2), gradients[:, 0].transpose(1, 2)
