@@ -1,15 +1,17 @@
 """Time and peak memory of a private step against a plain one, as ratios in one run.
 
     python benchmarks/step_cost.py [--models m2fp-lite m2fp-r50] [--sizes 256 512] [--batches 2 8] [--rounds 5]
+    python benchmarks/step_cost.py --table      # prints what was measured, as in EXPERIMENTS.md
 
 Each row is written when it is measured; one that stands in the results already is measured anew only with `--again`.
 
 Also: noise and sampling as a share of a step of 256 expected pictures (all parameters; for the rest, a plain step's
-time), and the memory of a batch of eight micro-batches ("logical") beside that of one ("flat").
+time), and the memory of a batch of eight micro-batches, clipped ("logical") and ordinary ("accumulated"): both hold
+one sum of gradients meanwhile, which a single plain step does not.
 
 "checkpointed" is flat clipping with activation checkpointing. Times are paired: plain, private, plain, private, … in
-one process, and the ratio is taken pair by pair. Peak memory is the high-water mark of a process of its own for each
-kind, less that of a process that only builds the model.
+one process, and the ratio is taken pair by pair; pictures are laid out in memory as the network is fastest. Peak memory
+is the high-water mark of a process of its own for each kind, less that of a process that only builds the model.
 """
 
 from __future__ import annotations
@@ -54,6 +56,12 @@ def plain_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
     """Forward, loss, backward."""
     losses().mean().backward()
     model.zero_grad(set_to_none=True)
+
+
+def accumulated_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
+    """Eight ordinary micro-batches, added up."""
+    for _ in range(8):
+        losses().mean().backward()
 
 
 def private_step(model: M2FP, losses: Callable[[], torch.Tensor], style: str) -> None:
@@ -124,9 +132,11 @@ def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiproc
     torch.set_num_threads(2)
     model = build(name, NUM_PARTS + 1, seed=0).train()
     losses = make_losses(model, size_px, batch_size)
-    for _ in range(1 if kind == "logical" else 2):  # a logical step is eight already
+    for _ in range(1 if kind in ("logical", "accumulated") else 2):  # these are eight already
         if kind == "plain":
             plain_step(model, losses)
+        elif kind == "accumulated":
+            accumulated_step(model, losses)
         elif kind == "logical":
             logical_step(model, losses)
         elif kind == "checkpointed":
@@ -156,9 +166,28 @@ def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]
     plain = peak_mib("plain", name, size_px, batch_size) - base
     ratios = {
         kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain
-        for kind in ("flat", "logical", "per_layer", "checkpointed")
+        for kind in ("flat", "logical", "accumulated", "per_layer", "checkpointed")
     }
     return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown, a row a network, size and batch."""
+    lines = []
+    for row in sorted(results, key=lambda row: (row["model"] != "m2fp-lite", len(row["model"]), *order(row))):
+        low, high = row["flat_time_ratio_range"]
+        times = [f"{row['flat_time_ratio']:.2f}× ({low:.2f} … {high:.2f})"]
+        times += [f"{row[f'{kind}_time_ratio']:.2f}×" for kind in ("per_layer", "checkpointed")]
+        kinds = ("flat", "per_layer", "checkpointed", "logical", "accumulated")
+        memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" if f"{kind}_memory_ratio" in row else "–" for kind in kinds]
+        cells = [f"{row['model']}, {row['size_px']}, {row['batch']}", f"{row['plain_s']:.2f} s", *times, *memory]
+        lines.append(f"| {' | '.join(cells)} | {100 * row['release_share_of_256']:.1f} % |")
+    return "\n".join(lines)
+
+
+def order(row: dict[str, Any]) -> tuple[str, int, int]:
+    """By network, size and batch."""
+    return row["model"], row["size_px"], row["batch"]
 
 
 def main() -> None:
@@ -169,9 +198,13 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[4])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     results: list[dict[str, Any]] = json.loads(RESULT.read_text()) if RESULT.exists() else []
+    if arguments.table:
+        print(table(results))
+        return
     for name, size_px, batch_size in itertools.product(arguments.models, arguments.sizes, arguments.batches):
         known = [row for row in results if (row["model"], row["size_px"], row["batch"]) == (name, size_px, batch_size)]
         if known and not arguments.again:

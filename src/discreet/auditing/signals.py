@@ -11,7 +11,9 @@ Source for structure at boundaries: He and others, ECCV 2020; for logits: Carlin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -49,16 +51,32 @@ def signals_of(
     """
     model.eval()
     fitting = AugmentSettings.of_strength("none", canvas, enlarge=model.human)
-    rows = np.empty((len(source), len(NAMES)))
-    for start in range(0, len(source), _BATCH):
-        indices = range(start, min(start + _BATCH, len(source)))
+
+    def asked(indices: range) -> Table:
         views = [augment(source[index], np.random.default_rng(0), fitting, labels) for index in indices]
         straight = _signals_of_views(model, views, labels)
-        mirrored = _signals_of_views(model, [flip(view, labels) for view in views], labels)
-        rows[indices.start : indices.stop] = (straight + mirrored) / 2
-        for _ in indices:
-            advance()
+        return (straight + _signals_of_views(model, [flip(view, labels) for view in views], labels)) / 2
+
+    rows = np.empty((len(source), len(NAMES)))
+    batches = [range(start, min(start + _BATCH, len(source))) for start in range(0, len(source), _BATCH)]
+    with _single_threads() as threads:
+        for indices, found in zip(batches, threads.map(asked, batches), strict=True):
+            rows[indices.start : indices.stop] = found
+            for _ in indices:
+                advance()
     return rows
+
+
+@contextmanager
+def _single_threads() -> Generator[ThreadPoolExecutor]:
+    """As many threads as PyTorch may use, each of which computes alone: a small network leaves no room for more."""
+    allowed = torch.get_num_threads()
+    threads = ThreadPoolExecutor(allowed, "discreet-asker", torch.set_num_threads, (1,))
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)  # an interrupted audit ends at once
+        torch.set_num_threads(allowed)
 
 
 @torch.no_grad()
