@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 
 Table = NDArray[np.float64]
 
-NAMES = ("loss", "matched", "margin", "part", "person", "boundary", "worst", "labels", "contour", "certainty")
+NAMES = (
+    "loss", "matched", "margin", "part", "person", "boundary", "worst", "labels", "contour", "overlap", "certainty",
+)  # fmt: skip
 """
 loss: of training, all decoder layers. matched: of the last layer alone, whose queries are matched with the targets.
 margin: mean evidence over the picture. part, person: of the part, or person, with the least.
 boundary: mean evidence beside a change of parts. worst: the mean of its lowest tenth.
-labels, contour: share of cells with the right part, everywhere and beside a change: all that a label map shows.
+labels, contour: share of cells with the right part, everywhere and beside a change. overlap: mean IoU of the parts that
+are there or are said to be. These three are all that a label map shows.
 certainty: how far queries are from being undecided, "no object" included.
 """
 
 # What sees only a label map can know these.
-LABEL_ONLY = ("labels", "contour")
+LABEL_ONLY = ("labels", "contour", "overlap")
 
 
 @dataclass(frozen=True)

@@ -103,15 +103,16 @@ def _part_scores(class_logits: Tensor, mask_logits: Tensor, num_parts: int) -> T
 
 
 def _of_cells(shares: Tensor, view: Sample) -> list[float]:
-    """margin, part, person, boundary, worst, labels, contour of one picture."""
+    """margin, part, person, boundary, worst, labels, contour, overlap of one picture."""
     wanted = torch.from_numpy(_at_cells(view.parts)).long()
     valid = wanted != IGNORED
     if not bool(valid.any()):
-        return [0.0] * 7
+        return [0.0] * 8
     wanted = wanted.where(valid, 0)
     share = shares.gather(0, wanted[None])[0].clamp(1e-6, 1 - 1e-6)
     evidence = share.logit()
-    right = (shares.argmax(0) == wanted).float()
+    said = shares.argmax(0)
+    right = (said == wanted).float()
     band = beside_changes(wanted) & valid
     band = band if bool(band.any()) else valid
     parts = [evidence[(wanted == part) & valid].mean() for part in wanted[valid].unique()]
@@ -125,9 +126,16 @@ def _of_cells(shares: Tensor, view: Sample) -> list[float]:
         float(value)
         for value in (
             evidence[valid].mean(), min(parts), min(people), evidence[band].mean(), lowest.mean(),
-            right[valid].mean(), right[band].mean(),
+            right[valid].mean(), right[band].mean(), _overlap(said[valid], wanted[valid], len(shares)),
         )
     ]  # fmt: skip
+
+
+def _overlap(said: Tensor, wanted: Tensor, num_parts: int) -> Tensor:
+    """Mean IoU of the parts that are there, or are said to be."""
+    both = torch.bincount(wanted[said == wanted], minlength=num_parts)
+    either = torch.bincount(wanted, minlength=num_parts) + torch.bincount(said, minlength=num_parts) - both
+    return (both[either > 0] / either[either > 0]).mean()
 
 
 def _at_cells(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import torch
 
 from discreet.auditing.evidence import NAMES
 from discreet.auditing.looks import looks_of
-from discreet.auditing.signals import _part_scores, beside_changes, signals_of
+from discreet.auditing.signals import _overlap, _part_scores, beside_changes, signals_of
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource
 from discreet.labels import CIHP
@@ -59,7 +59,14 @@ def test_right_answers_are_evidence() -> None:
     assert _part_scores(class_logits, mask_logits, 3)[1].max() < 0.5
 
 
-def test_the_band_liesbeside_changes() -> None:
+def test_the_overlap_is_that_of_parts_there_or_said_to_be() -> None:
+    wanted, said = torch.tensor([0, 0, 0, 0, 1, 1]), torch.tensor([0, 0, 0, 2, 1, 0])
+    # Background 3 of 5, part 1 one of two, part 2 none of one; part 3 is not asked about.
+    assert float(_overlap(said, wanted, 4)) == pytest.approx((3 / 5 + 1 / 2 + 0) / 3)
+    assert float(_overlap(wanted, wanted, 4)) == 1
+
+
+def test_the_band_lies_beside_changes() -> None:
     wanted = torch.zeros(9, 9, dtype=torch.long)
     wanted[:, 6:] = 3
     assert beside_changes(wanted)[0].tolist() == [False] * 4 + [True] * 4 + [False]
