@@ -10,8 +10,9 @@ time), and the memory of a batch of eight micro-batches, clipped ("logical") and
 one sum of gradients meanwhile, which a single plain step does not.
 
 "checkpointed" is flat clipping with activation checkpointing. Times are paired: plain, private, plain, private, … in
-one process, and the ratio is taken pair by pair; pictures are laid out in memory as the network is fastest. Peak memory
-is the high-water mark of a process of its own for each kind, less that of a process that only builds the model.
+one process, and the ratio is taken pair by pair; pictures are laid out in memory as the network is fastest. "Apart" is
+m2fp-lite with a picture's channels apart, also against the plain step as it is fastest. Peak memory is the high-water
+mark of a process of its own for each kind, less that of a process that only builds the model.
 """
 
 from __future__ import annotations
@@ -39,10 +40,12 @@ EXPECTED_BATCH = 256
 RESULT = Path(__file__).parent / "results" / "step_cost.json"
 
 
-def make_losses(model: M2FP, size_px: int, batch_size: int) -> Callable[[], torch.Tensor]:
-    """A function that brings one fixed batch through the model and the criterion."""
+def make_losses(model: M2FP, size_px: int, batch_size: int, *, apart: bool = False) -> Callable[[], torch.Tensor]:
+    """A function that brings one fixed batch through the model and the criterion; with channels apart in memory, or as
+    the network has them."""
     pictures = [probe_picture(index, size_px, NUM_PARTS) for index in range(batch_size)]
     images = model.batch([model.normalise(image) for image, _ in pictures])
+    images = images.contiguous() if apart else images
     targets = [make_targets(parts, None, num_parts=NUM_PARTS, human=True) for _, parts in pictures]
 
     def losses() -> torch.Tensor:
@@ -110,12 +113,18 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
     """Median seconds and paired ratios of each kind of step."""
     model = build(name, NUM_PARTS + 1, seed=0).train()
     losses = make_losses(model, size_px, batch_size)
+    apart = make_losses(model, size_px, batch_size, apart=True)
     steps: dict[str, Callable[[], None]] = {
         "plain": lambda: plain_step(model, losses),
         "flat": lambda: private_step(model, losses, "flat"),
         "per_layer": lambda: private_step(model, losses, "per_layer"),
         "checkpointed": lambda: checkpointed_step(model, losses),
     }
+    if model.shape.is_lite:
+        steps |= {
+            "plain_apart": lambda: plain_step(model, apart),
+            "flat_apart": lambda: private_step(model, apart, "flat"),
+        }
     for step in steps.values():
         step()
     rows = [{kind: seconds(step) for kind, step in steps.items()} for _ in range(rounds)]
@@ -124,6 +133,9 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
         ratios = [row[kind] / row["plain"] for row in rows]
         found[f"{kind}_time_ratio"] = statistics.median(ratios)
         found[f"{kind}_time_ratio_range"] = [min(ratios), max(ratios)]
+    for kind in ("plain_apart", "flat_apart"):
+        if kind in steps:
+            found[f"{kind}_time_ratio"] = statistics.median(row[kind] / row["plain"] for row in rows)
     return found | release_share(model, found["plain_s"] / batch_size)
 
 
@@ -177,7 +189,8 @@ def table(results: list[dict[str, Any]]) -> str:
     for row in sorted(results, key=lambda row: (row["model"] != "m2fp-lite", len(row["model"]), *order(row))):
         low, high = row["flat_time_ratio_range"]
         times = [f"{row['flat_time_ratio']:.2f}× ({low:.2f} … {high:.2f})"]
-        times += [f"{row[f'{kind}_time_ratio']:.2f}×" for kind in ("per_layer", "checkpointed")]
+        others = ("per_layer", "checkpointed", "plain_apart", "flat_apart")
+        times += [f"{row[f'{kind}_time_ratio']:.2f}×" if f"{kind}_time_ratio" in row else "–" for kind in others]
         kinds = ("flat", "per_layer", "checkpointed", "logical", "accumulated")
         memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" if f"{kind}_memory_ratio" in row else "–" for kind in kinds]
         cells = [f"{row['model']}, {row['size_px']}, {row['batch']}", f"{row['plain_s']:.2f} s", *times, *memory]
