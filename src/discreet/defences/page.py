@@ -211,7 +211,8 @@ def _at_one_percent(attack: dict[str, object] | None) -> str:
     assert isinstance(points, list)
     for point in points:
         if point["false_positive_rate"] == 0.01:
-            return f"{point['true_positive_rate']:.1%} ({_shares_of(point['true_positive_interval'])})"
+            rate = point["true_positives"] / point["num_members"]
+            return f"{rate:.1%} ({_shares_of(point['true_positive_interval'])})"
     return "–" if attack is None else "too few pictures"
 
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from discreet.auditing.result import attack_result
 from discreet.defences.cells import Cell
 from discreet.defences.page import comparison_html, comparison_markdown, guarantee
 from discreet.defences.settings import CompareSettings
 from discreet.defences.table import Comparison, tabulate
 
 NUM_PICTURES, NUM_PARTS = 60, 4
-AUDIT = {
-    "attacks": [
-        {"name": "loss", "auc": 0.55, "auc_interval": (0.5, 0.6), "tpr_at_fpr": []},
-        {
-            "name": "combined", "auc": 0.9, "auc_interval": (0.8, 0.95),
-            "tpr_at_fpr": [
-                {"false_positive_rate": 0.01, "true_positive_rate": 0.4, "true_positive_interval": (0.3, 0.5)}
-            ],
-        },
-    ],
-    "verdict": "leak found",
-    "valid": True,
-}  # fmt: skip
+
+
+def told(name: str, members: NDArray[np.float64]) -> dict[str, Any]:
+    """An attack on enough others to speak of a rate at 1 %, as audit.json has it."""
+    return json.loads(json.dumps(asdict(attack_result(name, members, np.arange(400.0), 0.95))))
+
+
+# Of 50 members 20 score above all others, and the rest among them; "loss" sees less.
+STRONGEST = told("combined", np.concatenate([np.full(20, 1e3), np.arange(30) * 13.0]))
+AUDIT = {"attacks": [told("loss", np.arange(50) * 8.0), STRONGEST], "verdict": "leak found", "valid": True}
 
 
 def settings(seeds: tuple[int, ...] = (1,)) -> CompareSettings:
@@ -57,8 +57,8 @@ def counts(right: float, seed: int = 0) -> NDArray[np.int64]:
 
 
 def cell(right: float, seed: int = 0, **more: Any) -> Cell:
-    told = {"pixel_accuracy": right, "train_seconds": 60.0, "epsilon": None, "delta": None, "audit": AUDIT, **more}
-    return Cell(counts(right, seed), **told)
+    kept = {"pixel_accuracy": right, "train_seconds": 60.0, "epsilon": None, "delta": None, "audit": AUDIT, **more}
+    return Cell(counts(right, seed), **kept)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_seeds_that_differ_make_intervals_wider() -> None:
 def test_the_strongest_attack_is_shown(found: Comparison) -> None:
     membership = found.rows[0].membership
     assert membership is not None
-    assert (membership["name"], membership["auc"]) == ("combined", 0.9)
+    assert (membership["name"], membership["auc"]) == ("combined", STRONGEST["auc"])
 
 
 def test_only_what_holds_is_claimed(found: Comparison) -> None:
@@ -139,7 +139,7 @@ def test_page_and_markdown_hold_every_row_in_two_languages(found: Comparison) ->
     for row in found.rows:
         assert f">{row.name}</text>" in page
         assert text.count(f"| {row.name} |") == 2
-    assert "40.0%<br><small>(30% … 50%)</small>" in page
+    assert "40.0%<br><small>(26% … 55%)</small>" in page  # Clopper–Pearson of 20 of 50
     assert "没有" in text
     assert "spends more" in page, "an ε of one row is not that of all"
     assert "public start" in page
