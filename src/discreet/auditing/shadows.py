@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discreet.auditing.evidence import ShadowTables, Table
+from discreet.auditing.evidence import NAMES, ShadowTables, Table
 from discreet.auditing.signals import signals_of
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.data.transforms import AugmentSettings
@@ -154,7 +154,7 @@ def _owners(pool: SampleSource, unit: str) -> Sequence[str]:
 
 def _claim(recipe: ShadowRecipe, pool: SampleSource, inside: NDArray[np.bool_]) -> None:
     """Shadows of another question that lie in the folder are of no use to this one."""
-    about = [recipe.settings.digest(), list(pool.names), hashlib.sha256(inside.tobytes()).hexdigest()]
+    about = [recipe.settings.digest(), list(pool.names), NAMES, hashlib.sha256(inside.tobytes()).hexdigest()]
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     note = recipe.folder / "about"
     if note.exists() and note.read_text() != digest:
