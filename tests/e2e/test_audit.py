@@ -24,7 +24,7 @@ from discreet.m2fp import build, load_model, save_model
 from discreet.privacy.ledger import Ledger
 from tests.e2e.conftest import RUN_TOML, write_pictures
 
-NUM_MEMBERS, NUM_OTHERS = 24, 54
+NUM_MEMBERS, NUM_OTHERS = 24, 76
 INVERSION = ("--inversion", LEAST_PAIRS, "--inversion-steps", 2)
 Verb = Callable[..., int]
 
