@@ -22,7 +22,8 @@ from discreet.data import open_spec
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import M2FP, build, criterion
 from discreet.privacy import Clipper
-from discreet.training.batches import NUM_THREADS, BatchLoader, units_of
+from discreet.training.batches import NUM_THREADS, BatchLoader
+from discreet.training.units import units_of
 
 RESULTS = Path(__file__).parent / "results"
 NUM_PICTURES = 64

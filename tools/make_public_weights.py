@@ -37,11 +37,12 @@ from discreet.m2fp.output import MASK_STRIDE
 from discreet.m2fp.pixel_decoder import PixelFeatures
 from discreet.m2fp.targets import Targets
 from discreet.m2fp.torch_backend import TorchBackend
-from discreet.training.batches import Batch, BatchLoader, units_of
+from discreet.training.batches import Batch, BatchLoader
 from discreet.training.evaluation import evaluate
 from discreet.training.gradients import PlainGradients
 from discreet.training.loop import LoopHooks, picture_losses, run_steps
 from discreet.training.settings import RunSettings, TrainingSettings
+from discreet.training.units import units_of
 
 ORIGINS = {
     "nothing": "generated people only: no photograph of anybody",

@@ -21,11 +21,12 @@ from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import build, set_trainable
 from discreet.privacy import PrivacyPlan, RunKey
 from discreet.privacy.noise import GaussianNoise
-from discreet.training.batches import BatchLoader, units_of
+from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PrivateGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.ranks import ranks_of_environment
 from discreet.training.settings import parse_settings
+from discreet.training.units import units_of
 
 NUM_STEPS = 4
 

@@ -17,10 +17,11 @@ from discreet.data import open_spec
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import build, set_trainable
 from discreet.privacy import PrivacyPlan, RunKey
-from discreet.training.batches import BatchLoader, units_of
+from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PrivateGradients
 from discreet.training.loop import LoopHooks, accumulate_step, micro_batches, run_steps
 from discreet.training.settings import parse_settings
+from discreet.training.units import units_of
 from tests.e2e.conftest import write_pictures
 
 NUM_STEPS = 5

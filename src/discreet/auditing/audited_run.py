@@ -13,11 +13,11 @@ from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset
 from discreet.errors import ConfigurationError, DataError
 from discreet.m2fp import M2FP, load_model
-from discreet.training.batches import units_of
 from discreet.training.planted import read_planted
 from discreet.training.release import STATEMENT_FILE
 from discreet.training.run_folder import RUN_FILE, read_record
 from discreet.training.settings import RunSettings, parse_settings
+from discreet.training.units import units_of
 
 # Where nothing is claimed, bounds on ε are given at this δ.
 _DELTA_WITHOUT_CLAIM = 1e-5

@@ -33,12 +33,13 @@ from discreet.errors import ConfigurationError
 from discreet.m2fp import merge_adapters
 from discreet.privacy.keys import KEY_FILE, RunKey
 from discreet.privacy.plan import num_steps_for
-from discreet.training.batches import BatchLoader, Units, units_of
+from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.run import make_plan
 from discreet.training.settings import RunSettings
 from discreet.training.starts import starting_model
+from discreet.training.units import Units, units_of
 
 LEAST_SHADOWS = 4
 Engine = Literal["processes", "ray"]

@@ -22,8 +22,8 @@ class PictureDecisions:
     """Choices of the criterion for one picture. *SENSITIVE*
 
     Args:
-        queries: int64 [L, M], matched query.
-        targets: int64 [L, M], the target it is matched with.
+        queries: int64 [L, M], matched query; on the CPU.
+        targets: int64 [L, M], the target it is matched with; on the CPU.
         points: float32 [L, M, P, 2], (x, y) in 0–1 of the picture, where the mask losses look.
     """
 
@@ -53,11 +53,11 @@ class Decisions:
             self.attention_masks.append(decide())
         return self.attention_masks[layer]
 
-    def picture(self, index: int, decide: Callable[[], PictureDecisions | None]) -> PictureDecisions | None:
-        """The recorded choices for a picture, or those made now."""
-        if index == len(self.pictures):
-            self.pictures.append(decide())
-        return self.pictures[index]
+    def of_pictures(self, decide: Callable[[], Sequence[PictureDecisions | None]]) -> Sequence[PictureDecisions | None]:
+        """The recorded choices for all pictures, or those made now."""
+        if not self.pictures:
+            self.pictures.extend(decide())
+        return self.pictures
 
     def select(self, pictures: int | Sequence[int]) -> Decisions:
         """The choices for some of the pictures, in the given order."""

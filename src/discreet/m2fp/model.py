@@ -87,13 +87,18 @@ class M2FP(nn.Module):
         """What this network trains with."""
         return criterion_settings(self.shape.name)
 
-    def batch(self, images: Sequence[Tensor]) -> Tensor:
+    def batch(self, images: Sequence[Tensor] | Tensor) -> Tensor:
         """Normalised pictures of one size as a batch, [B, 3, H, W], laid out in memory as this network is fastest.
 
         Depthwise kernels are where channels lie side by side; ResNets do not care.
         """
         layout = torch.channels_last if self.shape.is_lite else torch.contiguous_format
-        return torch.stack(list(images)).contiguous(memory_format=layout)
+        whole = images if isinstance(images, Tensor) else torch.stack(list(images))
+        return whole.contiguous(memory_format=layout)
+
+    def batch_of(self, pictures: Sequence[NDArray[np.uint8]], device: torch.device | str = "cpu") -> Tensor:
+        """Pictures of one size, uint8 RGB [H, W, 3], as this network eats them: `batch` of `normalise`, on a device."""
+        return self.batch(self._normalised(torch.from_numpy(np.stack(pictures)).to(device)).permute(0, 3, 1, 2))
 
     def architecture(self) -> dict[str, Any]:
         """What rebuilds this network, for a JSON file."""
@@ -101,9 +106,12 @@ class M2FP(nn.Module):
 
     def normalise(self, image: NDArray[np.uint8]) -> Tensor:
         """A picture, uint8 RGB [H, W, 3], as the network eats it: float32 [3, H, W]."""
-        mean, std = (torch.tensor(values) for values in self.shape.normalisation)
-        pixels = torch.from_numpy(np.array(image, np.float32))
-        return ((pixels - mean) / std).permute(2, 0, 1).contiguous()
+        return self._normalised(torch.from_numpy(np.array(image))).permute(2, 0, 1).contiguous()
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """Colours in the last axis, 0 to 255, as float32 with the mean and spread that the network is used to."""
+        mean, std = (torch.tensor(values, device=pixels.device) for values in self.shape.normalisation)
+        return (pixels.float() - mean) / std
 
     def forward(self, images_B3HW: Tensor, decisions: Decisions | None = None) -> M2FPOutput:
         """Classes and masks of every query.

@@ -12,7 +12,7 @@ from discreet.m2fp import M2FP
 from discreet.privacy.keys import RunKey
 from discreet.privacy.ledger import Ledger
 from discreet.privacy.plan import PrivacyPlan
-from discreet.training.batches import BatchLoader, Units
+from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.micro_batch import measured_micro_batch
@@ -21,6 +21,7 @@ from discreet.training.run_folder import RUN_FILE, RunRecord, private_folder, re
 from discreet.training.settings import RunSettings
 from discreet.training.surroundings import Surroundings
 from discreet.training.trials import Contest, learning_rates, with_learning_rate
+from discreet.training.units import Units
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from discreet.privacy.keys import KEY_FILE, RunKey
 from discreet.privacy.ledger import Ledger
 from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
 from discreet.privacy.statement import RunFacts
-from discreet.training.batches import probe_picture, units_of
+from discreet.training.batches import probe_picture
 from discreet.training.course import Course, Prepared
 from discreet.training.planted import plant, read_planted
 from discreet.training.private_data import picture_bytes
@@ -43,6 +43,7 @@ from discreet.training.settings import RunSettings
 from discreet.training.starts import starting_model
 from discreet.training.surroundings import Surroundings
 from discreet.training.trials import check_choosable
+from discreet.training.units import units_of
 
 PROBE_SIZE_PX = 64
 LEDGER_FILE = "ledger.sqlite"

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 from discreet.errors import ConfigurationError
 from discreet.m2fp import CriterionSettings, Decisions, M2FPOutput, Targets, criterion
 from discreet.m2fp.matching import match
-from discreet.m2fp.points import choose_points, draw, read_logits, read_targets
+from discreet.m2fp.points import choose_points, draw, pixels, read_logits
 from m2fp.support import NUM_PARTS, generators, scene_targets
 
 HEIGHT, WIDTH = 72, 56
@@ -141,7 +141,7 @@ def test_precisions_choose_the_same_points():
     )
     assert narrow.dtype == torch.float32
     torch.testing.assert_close(narrow.double(), wide, rtol=1e-5, atol=0)
-    assert torch.equal(draw((5,), *generators(3), torch.device("cpu")), draw((5,), *generators(3), torch.device("cpu")))
+    assert torch.equal(draw((5,), *generators(3)), draw((5,), *generators(3)))
 
 
 def test_matching_is_the_cheapest_of_all():
@@ -149,15 +149,22 @@ def test_matching_is_the_cheapest_of_all():
     target = Targets(target.labels[:3], target.masks[:3], target.valid)
     points = torch.rand(1, 50, 2)
     classes, masks = output.class_logits.detach(), output.mask_logits.detach()
-    queries, chosen = match(classes, masks, target, points, (2.0, 5.0, 5.0))
+    # Beside a picture with more targets, whose padding must not be matched.
+    both = match(
+        classes[:, None].expand(2, -1, -1, -1), [masks.expand(2, -1, -1, -1)], [target, scene_targets(2)],
+        points[:, None].expand(2, -1, -1, -1), (2.0, 5.0, 5.0),
+    )  # fmt: skip
+    queries, chosen = both[0]
     logits = read_logits(masks, points.double(), (HEIGHT, WIDTH))[0]
     cost = torch.zeros(5, 3, dtype=torch.float64)
     for q in range(5):
         for k in range(3):
-            wanted, counts = read_targets(target, torch.tensor([[k]]), points[:, None].double())
-            inside = logits[q].sigmoid() * counts[0, 0]
-            entropy = F.binary_cross_entropy_with_logits(logits[q], wanted[0, 0], counts[0, 0], reduction="sum")
-            dice = 1 - (2 * (inside * wanted[0, 0]).sum() + 1) / (inside.sum() + wanted.sum() + 1)
+            where = pixels(points[0], (HEIGHT, WIDTH))
+            counts = target.valid.flatten()[where].double()
+            wanted = target.masks[k].flatten()[where] * counts
+            inside = logits[q].sigmoid() * counts
+            entropy = F.binary_cross_entropy_with_logits(logits[q], wanted, counts, reduction="sum")
+            dice = 1 - (2 * (inside * wanted).sum() + 1) / (inside.sum() + wanted.sum() + 1)
             probability = classes[0, q].softmax(0)[target.labels[k]]
             cost[q, k] = 5 * entropy / counts.sum() + 5 * dice - 2 * probability
     best = min(float(sum(cost[q, k] for k, q in enumerate(order))) for order in permutations(range(5), 3))
@@ -166,13 +173,14 @@ def test_matching_is_the_cheapest_of_all():
 
 
 def test_points_go_where_a_mask_is_uncertain():
-    masks = torch.randn(1, 2, 18, 14, dtype=torch.float64)
-    points = choose_points(masks, (HEIGHT, WIDTH), 40, 3.0, 0.75, *generators(4))
-    candidates = draw((1, 2, 120, 2), *generators(4), torch.device("cpu"))
+    masks = torch.randn(2, 18, 14, dtype=torch.float64)
+    candidates, anywhere = torch.rand(2, 120, 2), torch.rand(2, 10, 2)
+    points = choose_points(masks, (HEIGHT, WIDTH), candidates, 30, anywhere)
+    assert torch.equal(points[:, 30:], anywhere)
     for m in range(2):
-        doubt = read_logits(masks[:, m : m + 1], candidates[:, m].double(), (HEIGHT, WIDTH))[0, 0].abs()
-        expected = candidates[0, m][doubt.argsort()[:30]]
-        assert {tuple(p) for p in points[0, m, :30].tolist()} == {tuple(p) for p in expected.tolist()}
+        doubt = read_logits(masks[m : m + 1, None], candidates[m : m + 1].double(), (HEIGHT, WIDTH))[0, 0].abs()
+        expected = candidates[m][doubt.argsort()[:30]]
+        assert {tuple(p) for p in points[m, :30].tolist()} == {tuple(p) for p in expected.tolist()}
 
 
 def test_logits_are_read_at_the_pictures_own_scale():

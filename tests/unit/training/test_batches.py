@@ -14,7 +14,9 @@ from PIL import Image
 from discreet.data import open_spec
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import build
-from discreet.training.batches import Batch, BatchLoader, Units, units_of
+from discreet.training.batches import Batch, BatchLoader
+from discreet.training.reader import PictureReader
+from discreet.training.units import Units, units_of
 
 
 def loader_of(folder: Path, num_threads: int) -> BatchLoader:
@@ -78,7 +80,7 @@ def test_what_a_thread_raises_reaches_the_caller_and_closing_ends_the_threads(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead = loader_of(folder, 2)
-    monkeypatch.setattr(ahead, "_sample", lambda unit, step, view: 1 // 0)
+    monkeypatch.setattr(PictureReader, "read", lambda reader, units, step: 1 // 0)
     ahead.expect([0, 1], 0)
     with pytest.raises(ZeroDivisionError):
         ahead.load([0, 1], 0)

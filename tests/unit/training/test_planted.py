@@ -15,10 +15,11 @@ from discreet.errors import RunKeyError
 from discreet.labels import CIHP
 from discreet.m2fp import build, set_trainable
 from discreet.privacy import PrivacyPlan, RunKey
-from discreet.training.batches import BatchLoader, units_of
+from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PrivateGradients
 from discreet.training.loop import accumulate_step
 from discreet.training.planted import plant, read_planted
+from discreet.training.units import units_of
 from tests.e2e.conftest import write_pictures
 
 
