@@ -38,6 +38,7 @@ from discreet.m2fp.pixel_decoder import PixelFeatures
 from discreet.m2fp.targets import Targets
 from discreet.m2fp.torch_backend import TorchBackend
 from discreet.training.batches import Batch, BatchLoader
+from discreet.training.devices import Precision, find_device, num_reading_processes
 from discreet.training.evaluation import evaluate
 from discreet.training.gradients import PlainGradients
 from discreet.training.loop import LoopHooks, picture_losses, run_steps
@@ -164,8 +165,9 @@ class DenseLosses:
     with the network, as `model.dense`, and is left out of what is saved.
     """
 
-    def __init__(self, model: M2FP, weight: float) -> None:
+    def __init__(self, model: M2FP, weight: float, precision: Precision) -> None:
         self._weight = weight
+        self._precision: Precision = precision
         self._features: Tensor | None = None
         model.add_module("dense", nn.Conv2d(model.shape.width, model.num_classes - 1, 1))
         model.pixel_decoder.register_forward_hook(self._keep)
@@ -175,9 +177,9 @@ class DenseLosses:
 
     def __call__(self, model: M2FP, batch: Batch) -> Tensor:
         """Of each picture, [B]."""
-        losses_B = picture_losses(model, batch)
+        losses_B = picture_losses(model, batch, self._precision)
         assert self._features is not None
-        logits_BPHW = model.get_submodule("dense")(self._features)
+        logits_BPHW = model.get_submodule("dense")(self._features.float())
         parts_BHW = torch.stack([cells_of(targets, model.num_classes - 1) for targets in batch.targets])
         known_BHW = parts_BHW != IGNORED
         surprise_BHW = F.cross_entropy(logits_BPHW, parts_BHW, ignore_index=IGNORED, reduction="none")
@@ -187,24 +189,31 @@ class DenseLosses:
 def cells_of(targets: Targets, num_parts: int) -> Tensor:
     """The part in the middle of each cell of the mask features, int64 [H/4, W/4]; whole persons are no part."""
     middle = slice(MASK_STRIDE // 2, None, MASK_STRIDE)
-    cells = torch.full_like(targets.valid[middle, middle], IGNORED, dtype=torch.int64)
-    for label, mask in zip(targets.labels, targets.masks[:, middle, middle], strict=True):
-        if label < num_parts:
-            cells[mask] = label
-    return cells
+    num_masks = int((targets.labels < num_parts).sum())  # persons come last
+    masks, labels = targets.masks[:num_masks, middle, middle], targets.labels[:num_masks].to(targets.masks.device)
+    # Every labelled pixel is in exactly one of them.
+    return torch.where(targets.valid[middle, middle], (masks * labels[:, None, None]).sum(0), IGNORED)
 
 
-def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Joined, work: Path) -> None:
-    """One stage, from its checkpoint where there is one; leaves the average in the model."""
+def train_stage(stage: Stage, model: M2FP, source: Joined, work: Path, readers: int | None = None) -> None:
+    """One stage, from its checkpoint where there is one; leaves the average in the model.
+
+    `readers`: processes that read, for an accelerator; as many as the machine has room for by default.
+    """
     training = stage.settings
     settings = RunSettings.model_validate({"data": {"train": source.spec}, "training": training})
     folder = work / stage.name
     folder.mkdir(parents=True, exist_ok=True)
     network = with_live_norms(model) if stage.norms == "live" else model
+    device = find_device(training.device)
+    losses = DenseLosses(network, stage.dense_weight, training.precision) if stage.dense_weight else None
+    network.to(device)
     network.to(memory_format=torch.channels_last)
-    losses = DenseLosses(network, stage.dense_weight) if stage.dense_weight else picture_losses
     augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas)
-    loader = BatchLoader(source, units_of(source, "image"), augmentation, network, seed=training.seed)
+    loader = BatchLoader(
+        source, units_of(source, "image"), augmentation, network, seed=training.seed,
+        num_processes=num_reading_processes(device) if readers is None else readers,
+    )  # fmt: skip
     num_steps = int(training.epochs * len(source) // training.batch_size)
     started, first = time.monotonic(), -1
 
@@ -223,6 +232,15 @@ def train_stage(recipe: Recipe, stage: Stage, model: M2FP, source: Joined, work:
     run_steps(network, loader, gradients, settings, num_steps, folder, hooks, losses=losses)
     if stage.norms == "live":
         measure_statistics(network, loader, len(source))
+    loader.close()
+    network.to("cpu")
+
+
+def save_stage(trained: M2FP, path: Path) -> None:
+    """What the next stage begins with, in half precision as it ships; a dense layer is left behind."""
+    kept = build(trained.name, trained.num_classes).state_dict()
+    weights = trained.state_dict()
+    save_file({key: weights[key].half().contiguous() for key in kept}, path)
 
 
 def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, int]) -> dict[str, object]:
@@ -256,14 +274,14 @@ def main() -> None:
     set_trainable(model, "all")
     if recipe.backbone == "imagenet":
         load_imagenet_lite0(model.backbone, arguments.imagenet)
-    for stage in recipe.stages:
+    done = [number for number, stage in enumerate(recipe.stages) if (work / f"{stage.name}.safetensors").exists()]
+    for stage in recipe.stages[max(done, default=0) :]:
         finished = work / f"{stage.name}.safetensors"
         if not finished.exists():
             trained = build(recipe.name, model.num_classes)
             trained.load_state_dict(model.state_dict())
-            train_stage(recipe, stage, trained, source, work)
-            trained_weights = trained.state_dict()
-            save_file({key: trained_weights[key].contiguous() for key in model.state_dict()}, finished)
+            train_stage(stage, trained, source, work)
+            save_stage(trained, finished)
         model.load_state_dict(load_file(finished))
         verdict = work / f"{stage.name}.json"
         if not verdict.exists():

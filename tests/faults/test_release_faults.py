@@ -206,13 +206,18 @@ ABSENT = [
     ("privacy", "clip_quantile", 0.5),
     ("privacy", "secure_mode", False),
     ("training", "loss_scale", 65536.0),
-    ("training", "precision", "fp16"),
     ("training", "early_stopping", True),
     ("training", "keep_best", True),
     ("training", "log_every", 10),
     ("training", "class_weights", "balanced"),
     ("data", "validation", "folder:private@train"),
 ]
+
+
+def test_fault_7_half_precision_that_would_need_its_loss_scaled_is_refused() -> None:
+    content = {"data": {"train": "folder:x"}, "privacy": {"epsilon": 8.0}, "training": {"precision": "float16"}}
+    with pytest.raises(ConfigurationError, match="training.precision: Input should be 'float32' or 'bfloat16'"):
+        parse_settings(content, "RUN.toml")
 
 
 def check_refused(parse: Callable[[dict[str, object]], object]) -> None:

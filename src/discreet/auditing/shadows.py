@@ -34,6 +34,7 @@ from discreet.m2fp import merge_adapters
 from discreet.privacy.keys import KEY_FILE, RunKey
 from discreet.privacy.plan import num_steps_for
 from discreet.training.batches import BatchLoader
+from discreet.training.devices import find_device
 from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.run import make_plan
@@ -217,7 +218,7 @@ def train_shadow(shadow: _Shadow) -> Table:
     torch.set_num_threads(shadow.threads)
     shadow.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings, pool = _fitted(shadow), shadow.pool
-    model = starting_model(settings, pool.label_set, shadow.recipe.init)
+    model = starting_model(settings, pool.label_set, shadow.recipe.init).to(find_device(settings.training.device))
     training, privacy = settings.training, settings.privacy
     units = _units(shadow)
     gradients = _gradients(settings, model, units, shadow)
@@ -233,7 +234,7 @@ def train_shadow(shadow: _Shadow) -> Table:
         gradients.close()
     if privacy is not None:
         RunKey.load(shadow.work).destroy()
-    merge_adapters(model)
+    merge_adapters(model.to("cpu"))
     return signals_of(model, pool, pool.label_set, shadow.canvas)
 
 

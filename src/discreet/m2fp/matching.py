@@ -26,7 +26,7 @@ def match(
     points_BLP2: Tensor,
     weights: tuple[float, float, float],
 ) -> list[tuple[Tensor, Tensor]]:
-    """The cheapest one-to-one assignment for each picture and output: query and target indices, int64 [L, M], on the CPU.
+    """The cheapest one-to-one assignment of each picture and output: queries and targets, int64 [L, M], on the CPU.
 
     Args:
         class_logits_BLQC: finite.

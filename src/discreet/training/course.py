@@ -13,6 +13,7 @@ from discreet.privacy.keys import RunKey
 from discreet.privacy.ledger import Ledger
 from discreet.privacy.plan import PrivacyPlan
 from discreet.training.batches import BatchLoader
+from discreet.training.devices import num_reading_processes
 from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.micro_batch import measured_micro_batch
@@ -115,7 +116,11 @@ class Course:
         training = settings.training
         augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas, enlarge=settings.model.human)
         views = training.augmentation_multiplicity
-        loader = BatchLoader(run.source, run.units, augmentation, run.model, seed=training.seed, views=views)
+        device = next(run.model.parameters()).device
+        loader = BatchLoader(
+            run.source, run.units, augmentation, run.model, seed=training.seed, views=views,
+            num_processes=num_reading_processes(device, self.around.ranks.on_this_machine),
+        )  # fmt: skip
         gradients = self._gradients(settings)
         shown_epsilon = _epsilon_by_step(run.plan)
         try:
@@ -159,7 +164,7 @@ class Course:
                     found = measured_micro_batch(
                         self.run.model, gradients, training.canvas, len(self.run.source.label_set),
                         at_most=training.batch_size, views=training.augmentation_multiplicity,
-                        sharing=ranks.on_this_machine,
+                        sharing=ranks.on_this_machine, precision=training.precision,
                     )  # fmt: skip
                     advance(1, pictures=found)
                 write_record(self.out, replace(self.record, micro_batch_size=found))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from torch import Tensor
 from discreet.m2fp import M2FP, criterion
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from discreet.training.devices import Precision, computing_in
 from discreet.training.gradients import StepGradients
 from discreet.training.optimization import Optimization
 from discreet.training.settings import RunSettings
@@ -36,9 +38,11 @@ class StepRecord(Protocol):
 Losses = Callable[[M2FP, Batch], Tensor]
 
 
-def picture_losses(model: M2FP, batch: Batch) -> Tensor:
-    """The criterion's loss of each picture, [B]."""
-    return criterion(model(batch.images), batch.targets, batch.generators, model.criterion_settings)
+def picture_losses(model: M2FP, batch: Batch, precision: Precision = "float32") -> Tensor:
+    """The criterion's loss of each picture, [B]; layers compute in the given precision."""
+    with computing_in(precision, batch.images.device):
+        output = model(batch.images)
+    return criterion(output, batch.targets, batch.generators, model.criterion_settings)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def run_steps(
     hooks: LoopHooks,
     *,
     first_step: int = 0,
-    losses: Losses = picture_losses,
+    losses: Losses | None = None,
 ) -> int:
     """Train from the last checkpoint, or from the start, up to `num_steps`.
 
@@ -83,7 +87,7 @@ def run_steps(
         folder: where checkpoints lie, in the state folder.
         hooks: ledger, progress, interruption.
         first_step: where this training begins in a plan of several: sampling and noise go by steps of the plan.
-        losses: of a batch's pictures, each by its picture alone; the criterion's.
+        losses: of a batch's pictures, each by its picture alone; the criterion's, in the settings' precision.
 
     Returns:
         number of finished steps; less than `num_steps` only when asked to stop.
@@ -94,6 +98,7 @@ def run_steps(
     """
     micro_batch_size = settings.training.micro_batch_size
     assert micro_batch_size != "auto", "a number is found before the first step"
+    losses = losses or partial(picture_losses, precision=settings.training.precision)
     optimization = Optimization(model, settings.training, num_steps, gradients.noise_variance)
     config_hash = settings.digest()
     earlier = read_checkpoint(folder / CHECKPOINT_FILE, config_hash)

@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from discreet.errors import ConfigurationError
-from discreet.m2fp import M2FP, criterion, make_targets
-from discreet.training.batches import probe_picture
+from discreet.m2fp import M2FP, make_targets
+from discreet.training.batches import Batch, probe_picture
+from discreet.training.devices import Precision
 from discreet.training.gradients import StepGradients
+from discreet.training.loop import picture_losses
 
 # Of what is free, so much stays: pictures read ahead, the allocator's gaps, other programs.
 _RESERVE = 0.25
@@ -55,6 +57,7 @@ def measured_micro_batch(
     at_most: int,
     views: int = 1,
     sharing: int = 1,
+    precision: Precision = "float32",
 ) -> int:
     """`largest_micro_batch` of a network on the machine as it is; pictures, a multiple of `views`.
 
@@ -65,24 +68,29 @@ def measured_micro_batch(
         num_parts: of the label set.
         at_most: units.
         views: pictures of a unit.
-        sharing: processes that divide the machine's memory.
+        sharing: processes that divide the device's memory.
+        precision: of layers.
 
     Raises:
         ConfigurationError: memory cannot be measured here, or nothing fits.
     """
 
+    device = next(model.parameters()).device
+
     def step(count: int) -> None:
         pictures = [_probe(index, canvas, num_parts) for index in range(count * views)]
-        images = model.batch([model.normalise(image) for image, _ in pictures])
+        images = model.batch_of([image for image, _ in pictures], device)
         targets = [make_targets(parts, None, num_parts=num_parts, human=model.human) for _, parts in pictures]
-        generators = [torch.Generator().manual_seed(index) for index in range(len(pictures))]
-        loss = criterion(model(images), targets, generators, model.criterion_settings)
+        generators = [torch.Generator(device).manual_seed(index) for index in range(len(pictures))]
+        loss = picture_losses(model, Batch(images, targets, generators), precision)
         gradients.add(loss.reshape(count, views).mean(1))
         gradients.discard()
 
     model.train()
     found = largest_micro_batch(
-        lambda count: _peak_bytes(lambda: step(count)), available_bytes=_available_bytes() // sharing, at_most=at_most
+        lambda count: _peak_bytes(lambda: step(count), device),
+        available_bytes=_available_bytes(device) // sharing,
+        at_most=at_most,
     )
     return found * views
 
@@ -93,8 +101,12 @@ def _probe(index: int, canvas: tuple[int, int], num_parts: int) -> tuple[np.ndar
     return np.ascontiguousarray(image[: canvas[0], : canvas[1]]), np.ascontiguousarray(parts[: canvas[0], : canvas[1]])
 
 
-def _peak_bytes(work: Callable[[], None]) -> int:
-    """Bytes that this process holds at the peak of some work."""
+def _peak_bytes(work: Callable[[], None], device: torch.device) -> int:
+    """Bytes that this process holds, on the device, at the peak of some work."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        return torch.cuda.max_memory_reserved(device)
     try:
         (_PROC / "clear_refs").write_text("5")  # forgets the high-water mark
         work()
@@ -110,8 +122,10 @@ def _status_bytes(name: str) -> int:
     return int((_PROC / "status").read_text().split(f"{name}:")[1].split()[0]) * 1024
 
 
-def _available_bytes() -> int:
-    """What this process may hold: what it holds, and what is free on the machine and in its control group."""
+def _available_bytes(device: torch.device) -> int:
+    """What this process may hold: what it holds, and what is free on the device, or on the machine and in its group."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     free = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
     group = Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):  # no such group, or its limit is "max"

@@ -35,11 +35,13 @@ class Ranks:
         rank: from 0; the first leads.
         size: how many there are.
         on_this_machine: how many of them share its memory.
+        on_machine: its number among those.
     """
 
     rank: int = 0
     size: int = 1
     on_this_machine: int = 1
+    on_machine: int = 0
 
     @property
     def leads(self) -> bool:
@@ -107,17 +109,26 @@ def ranks_of_environment() -> Generator[Ranks]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
+    on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     try:
-        dist.init_process_group("gloo", timeout=_LONGEST_WAIT)
+        dist.init_process_group(_backend(on_this_machine), timeout=_LONGEST_WAIT)
     except (ValueError, RuntimeError) as problem:
         raise ConfigurationError(
             f"WORLD_SIZE is set and the other processes cannot be reached ({problem}); start with torchrun "
             "--nproc-per-node N -m discreet train …, or unset WORLD_SIZE"
         ) from None
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        on_machine = int(os.environ.get("LOCAL_RANK", "0"))
+        yield Ranks(dist.get_rank(), dist.get_world_size(), on_this_machine, on_machine)
     finally:
         dist.destroy_process_group()
+
+
+def _backend(on_this_machine: int) -> str:
+    """What carries tensors between processes: from accelerator to accelerator where each process has one of its own."""
+    if dist.is_nccl_available() and 0 < on_this_machine <= torch.cuda.device_count():
+        return "cpu:gloo,cuda:nccl"
+    return "gloo"
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
 from discreet.privacy.statement import RunFacts
 from discreet.training.batches import probe_picture
 from discreet.training.course import Course, Prepared
+from discreet.training.devices import find_device
 from discreet.training.planted import plant, read_planted
 from discreet.training.private_data import picture_bytes
 from discreet.training.release import release_metrics, release_model, release_statement
@@ -207,6 +208,7 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
         with around.progress("try the network on made-up pictures", 1) as advance:
             try_isolation(model, plan, len(source.label_set))
             advance()
+    model.to(find_device(training.device, around.ranks.on_machine))
     return Prepared(source, units, plan, num_steps, training.trials, model)
 
 
@@ -235,7 +237,7 @@ def _release(
     sensitivity: float,
 ) -> None:
     """Close the ledger's entry, then let out weights, metrics and statement."""
-    merge_adapters(run.model)
+    merge_adapters(run.model.to("cpu"))
     labels = run.source.label_set
     private = _is_private(ledger, record.run_id)
     head = ledger.finish(record.run_id)

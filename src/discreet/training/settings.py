@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from discreet.errors import ConfigurationError
+from discreet.training.devices import DeviceChoice, Precision
 
 
 class _Section(BaseModel):
@@ -87,6 +88,8 @@ class TrainingSettings(_Section):
     seed: int = Field(default=7, ge=0)  # of augmentation and initialisation only; noise and sampling have their own key
     checkpoint_every: int = Field(default=20, ge=1)  # steps
     threads: int | None = Field(default=None, ge=1)
+    device: DeviceChoice = "auto"  # an accelerator where there is one
+    precision: Precision = "float32"  # of layers; what is clipped, summed and noised is float32 either way
     canaries: int = Field(default=0, ge=0)  # units that a coin each lets in or leaves out, for an audit to guess
     trials: int = Field(default=1, ge=1, le=64)  # runs at several learning rates; ε covers all of them together
 

@@ -62,7 +62,7 @@ def test_on_this_machine_it_finds_one_and_leaves_nothing_behind(
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     held = micro_batch._status_bytes("VmRSS")
-    monkeypatch.setattr(micro_batch, "_available_bytes", lambda: held // 4)
+    monkeypatch.setattr(micro_batch, "_available_bytes", lambda device: held // 4)
     with pytest.raises(ConfigurationError, match="a step with one picture takes"):
         measured_micro_batch(model, gradients, (64, 96), 20, at_most=6, views=views)
     gradients.close()

@@ -53,18 +53,19 @@ class LayerCall:
         with torch.autocast(gradient.device.type, enabled=False):
             return shortcuts.squared_norms(self.layer, layer_input, gradient, self.views)
 
-    def weighted_sum(self, scale_B: Tensor, finite_B: Tensor) -> Tensor:
-        """The weight's gradients times their scale, summed; samples that are not finite are left out.
+    def weighted_sum(self, scale_B: Tensor, finite_B: Tensor | None) -> Tensor:
+        """The weight's gradients times their scale, summed; samples that are not finite are left out (None: all are).
 
         Raises:
             ClippingError: somebody changed input or gradient in place since the norms were taken.
         """
         self._check_unchanged()
-        if not bool(finite_B.any()):
-            return torch.zeros_like(self.layer.weight, dtype=self._wide()[1].dtype)  # pyright: ignore
         layer_input, gradient = self._wide()
-        scale_B, finite_B = scale_B.repeat_interleave(self.views), finite_B.repeat_interleave(self.views)
-        if not bool(finite_B.all()):
+        scale_B = scale_B.repeat_interleave(self.views)
+        if finite_B is not None:
+            if not bool(finite_B.any()):
+                return torch.zeros_like(self.layer.weight, dtype=gradient.dtype)  # pyright: ignore
+            finite_B = finite_B.repeat_interleave(self.views)
             layer_input, gradient, scale_B = layer_input[finite_B], gradient[finite_B], scale_B[finite_B]
         with torch.autocast(gradient.device.type, enabled=False):
             return shortcuts.weighted_sum(self.layer, layer_input, gradient, scale_B)

@@ -219,12 +219,13 @@ class Clipper:
             squares_B += batch.squares(name) * self._scales.get(name, 1.0) ** 2
         batch.squares_B += squares_B
         finite_B = squares_B.isfinite() & batch.loss_B.isfinite()
+        rows = None if bool(finite_B.all()) else finite_B
         scale_B = torch.where(finite_B, self._scale(squares_B.sqrt()), 0.0)
         for name in group:
             factor_B = scale_B * self._scales.get(name, 1.0)
             # Below this float32 would no longer hold the factor to full precision: norms beyond 1e37·C.
             factor_B = factor_B.where(factor_B >= torch.finfo(torch.float32).tiny, 0.0)
-            batch.add(name, factor_B, finite_B, self._taps.parameters[name].shape)
+            batch.add(name, factor_B, rows, self._taps.parameters[name].shape)
 
     def _scale(self, norms_B: Tensor) -> Tensor:
         """The factor by which each sample's gradient is multiplied, float64 [B]."""
@@ -277,14 +278,17 @@ class _Batch:
             return _squared_norms(self._gradients[name].flatten(1))
         return torch.zeros_like(self.squares_B)
 
-    def add(self, name: str, scale_B: Tensor, finite_B: Tensor, shape: torch.Size) -> None:
-        """Add a parameter's scaled gradients to the sum. A zero scale does not undo a NaN: those rows themselves go."""
+    def add(self, name: str, scale_B: Tensor, finite_B: Tensor | None, shape: torch.Size) -> None:
+        """Add a parameter's scaled gradients to the sum. A zero scale does not undo a NaN: those rows themselves go.
+
+        `finite_B` is None where all are finite: asking an accelerator again for each parameter would hold it up.
+        """
         if name in self._deferred:
             call, _ = self._deferred.pop(name)
             self.sums[name] = call.weighted_sum(scale_B, finite_B)
         elif name in self._gradients:
             rows = self._gradients.pop(name).flatten(1)
-            rows = rows if bool(finite_B.all()) else rows.masked_fill(~finite_B[:, None], 0.0)
+            rows = rows if finite_B is None else rows.masked_fill(~finite_B[:, None], 0.0)
             self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
 
 

@@ -23,7 +23,7 @@ MANY_POSITIONS = 900
 
 def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
     """Each sample's weight gradient, [B, P, D/G, K, K]."""
-    if is_channels_last(input_BDHW):
+    if has_ways_of_its_own(input_BDHW):
         return _channels_last(layer, input_BDHW, gradient_BPHW)
     if is_pointwise(layer):
         gradients, inputs = as_positions(layer, input_BDHW, gradient_BPHW)
@@ -33,7 +33,8 @@ def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tenso
 
 def _channels_first(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
     """As `per_sample_weight`, of wider kernels."""
-    if layer.groups == layer.in_channels == layer.out_channels and max(layer.dilation) == 1:
+    on_cpu = input_BDHW.device.type == "cpu"
+    if on_cpu and layer.groups == layer.in_channels == layer.out_channels and max(layer.dilation) == 1:
         return _depthwise(layer, input_BDHW, gradient_BPHW)
     if layer.groups == 1 and gradient_BPHW.shape[2:].numel() < FEW_POSITIONS:
         gradients, inputs = as_positions(layer, input_BDHW, gradient_BPHW)
@@ -83,6 +84,14 @@ def _shifted(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Ten
             ]  # fmt: skip
             weight[:, :, 0, row, column] = (seen * gradient_BPHW).sum((2, 3))
     return weight
+
+
+def has_ways_of_its_own(values: Tensor) -> bool:
+    """Whether pictures are better taken one by one than copied: on a CPU, where their channels lie side by side.
+
+    An accelerator copies sooner than it starts a kernel a picture.
+    """
+    return values.device.type == "cpu" and is_channels_last(values)
 
 
 def is_channels_last(values: Tensor) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError
-from discreet.privacy.clipping.convolution import is_channels_last, per_sample_weight
+from discreet.privacy.clipping.convolution import has_ways_of_its_own, per_sample_weight
 from discreet.privacy.clipping.shortcuts import as_tokens
 
 # Each gradient is computed only when it is called for: a frozen weight costs nothing.
@@ -62,7 +62,7 @@ def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tens
 
     @cache
     def both() -> tuple[Tensor, Tensor]:
-        if is_channels_last(input_BDHW):
+        if has_ways_of_its_own(input_BDHW):
             found = [
                 _norm_gradients(input_BDHW[row : row + 1], gradient_BDHW[row : row + 1], mean, variance, layer.eps)
                 for row in range(len(input_BDHW))
