@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discreet.auditing.answers import KINDS, Answers, answers_of, evidence_of_answers
-from discreet.auditing.attacks import ATTACKS, BLIND_TO_COINS, Scored, learned_on_half, rehearsed
+from discreet.auditing.attacks import ATTACKS, BLIND_TO_COINS, BLIND_WITHOUT_START, Scored, learned_on_half, rehearsed
 from discreet.auditing.audited import Audited, Canaries
-from discreet.auditing.bounds import bounds_of, one_run_bounds
+from discreet.auditing.bounds import Bound, bounds_of, one_run_bounds
 from discreet.auditing.evidence import Evidence
 from discreet.auditing.gates import gate_alpha
 from discreet.auditing.inversion import LEAST_PAIRS, Attacker, Inversion, InversionPlan, inversion, num_searches
@@ -57,10 +58,10 @@ class AuditPlan:
     confidence: float = 0.95
     seed: int = 0
 
-    @property
-    def bounded(self) -> str:
+    def bounded(self, *, with_start: bool) -> str:
         """The attack that bounds on ε are counted from: it never looks at who is a member."""
-        return next((name for name in BLIND_TO_COINS if name in self.attacks), self.attacks[0])
+        best_first = BLIND_TO_COINS if with_start else BLIND_WITHOUT_START
+        return next((name for name in best_first if name in self.attacks), self.attacks[0])
 
     def num_gates(self, *, with_canaries: bool, with_start: bool) -> int:
         """How many statements share the chance of error."""
@@ -94,30 +95,21 @@ def audit(
         WeightsError: the start tells other parts apart.
     """
     started = time.monotonic()
+    with_start = audited.start is not None
     pool = draw_pool(audited, members, non_members, canaries, plan.at_most, plan.seed, progress)
     rehearsal = rehearse(audited, pool.reserved, plan.seed, progress)
     evidence = _gather(audited, pool, plan, progress)
     inside = evidence.is_member
     require_enough(int(inside.sum()), int((~inside).sum()), audited.unit)
-    gates = plan.num_gates(with_canaries=canaries is not None, with_start=audited.start is not None)
-    alpha = gate_alpha(1 - plan.confidence, gates)
+    alpha = gate_alpha(1 - plan.confidence, plan.num_gates(with_canaries=canaries is not None, with_start=with_start))
 
     def judged(name: str, scored: Scored, of: Evidence = evidence) -> AttackResult:
         return attack_result(name, *scored.split(of.is_member), 1 - alpha)
 
     scored = {name: ATTACKS[name](evidence, rehearsal.evidence) for name in plan.attacks}
     results = [judged(name, scored[name]) for name in plan.attacks]
-    blind = judged("blind", learned_on_half(evidence.looks, inside))
-    negative = None
-    if evidence.reference is not None:
-        of_start = replace(evidence, signals=evidence.reference, reference=None)
-        negative = judged("negative control", ATTACKS[plan.bounded](of_start, rehearsal.evidence))
-    copied = ATTACKS["calibrated"](rehearsal.evidence, rehearsal.evidence)
-    positive = judged("positive control", copied, rehearsal.evidence)
-    bounded = scored[plan.bounded]
-    bounds = bounds_of(*bounded.split(inside), audited.delta, alpha, plan.seed)
-    if canaries is not None and plan.bounded in BLIND_TO_COINS:
-        bounds += one_run_bounds(bounded.scores, inside, canaries.num_guesses, audited.delta, alpha)
+    bounded = plan.bounded(with_start=with_start)
+    controls = _controls(evidence, rehearsal, bounded, judged)
     answers = _answered(audited, pool, rehearsal, judged, progress) if plan.answers else []
     drawn = None if plan.inverting is None else _inverted(plan, audited, pool, rehearsal, alpha, progress)
     return Audit(
@@ -128,19 +120,55 @@ def audit(
         num_non_members=int((~inside).sum()),
         confidence=plan.confidence,
         attacks=results,
-        bounded=plan.bounded,
-        bounds=bounds,
-        blind=blind,
-        negative_control=negative,
-        positive_control=positive,
-        problems=problems_of(blind, negative, positive, [*results, *answers], drawn),
+        bounded=bounded,
+        bounds=_bounds(bounded, scored[bounded], inside, audited.delta, alpha, plan.seed, canaries),
+        blind=controls.blind,
+        negative_control=controls.negative,
+        positive_control=controls.positive,
+        problems=problems_of(controls.blind, controls.negative, controls.positive, [*results, *answers], drawn),
         num_shadows=0 if plan.shadows is None else plan.shadows.count,
         answers=answers,
         inversion=drawn,
         model_sha256=audited.model_sha256,
-        exposed=_surest(pool, bounded, evidence),
+        exposed=_surest(pool, scored[bounded], evidence),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+@dataclass(frozen=True)
+class _Controls:
+    """What must find nothing without the model, and in its start, and what must be found in an over-fitted copy."""
+
+    blind: AttackResult
+    negative: AttackResult | None
+    positive: AttackResult
+
+
+def _controls(evidence: Evidence, rehearsal: Rehearsal, bounded: str, judged: Judge) -> _Controls:
+    """The same attack, where the truth is known."""
+    blind = judged("blind", learned_on_half(evidence.looks, evidence.is_member), evidence)
+    negative = None
+    if evidence.reference is not None:
+        of_start = replace(evidence, signals=evidence.reference, reference=None)
+        negative = judged("negative control", ATTACKS[bounded](of_start, rehearsal.evidence), evidence)
+    copied = ATTACKS["calibrated"](rehearsal.evidence, rehearsal.evidence)
+    return _Controls(blind, negative, judged("positive control", copied, rehearsal.evidence))
+
+
+def _bounds(
+    bounded: str,
+    scored: Scored,
+    inside: NDArray[np.bool_],
+    delta: float,
+    alpha: float,
+    seed: int,
+    canaries: Canaries | None,
+) -> list[Bound]:
+    """Lower bounds on ε; by guesses against coins where canaries were planted."""
+    bounds = bounds_of(*scored.split(inside), delta, alpha, seed)
+    if canaries is not None and bounded in BLIND_TO_COINS:
+        bounds += one_run_bounds(scored.scores, inside, canaries.num_guesses, delta, alpha)
+    return bounds
 
 
 def _surest(pool: Pool, scored: Scored, evidence: Evidence) -> list[str]:

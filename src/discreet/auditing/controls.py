@@ -18,7 +18,7 @@ from discreet.data.transforms import AugmentSettings, augment
 from discreet.labels import LabelSet
 from discreet.m2fp import M2FP, criterion, make_targets, set_trainable
 
-STEPS = 150
+STEPS = 200
 _BATCH = 4
 _LEARNING_RATE = 1e-3
 
