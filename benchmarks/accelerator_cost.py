@@ -2,8 +2,8 @@
 
     python benchmarks/accelerator_cost.py [--models …] [--sizes …] [--batches …] [--rounds 5] [--out RESULT.json]
 
-Kinds of step take turns, each waited for; ratios are taken pair by pair. Peak memory is what PyTorch's allocator held at
-most, of the device, weights included. Ten minutes on one H100 or H200 are plenty for all rows.
+Kinds of step take turns, each waited for; ratios are taken pair by pair. Peak memory is the most that PyTorch held of
+the device, weights included. Ten minutes on one H100 or H200 are plenty for all rows.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ ABSENT = [
 
 def test_fault_7_half_precision_that_would_need_its_loss_scaled_is_refused() -> None:
     content = {"data": {"train": "folder:x"}, "privacy": {"epsilon": 8.0}, "training": {"precision": "float16"}}
-    with pytest.raises(ConfigurationError, match="training.precision: Input should be 'float32' or 'bfloat16'"):
+    with pytest.raises(ConfigurationError, match=r"training\.precision: Input should be 'float32' or 'bfloat16'"):
         parse_settings(content, "RUN.toml")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import threading
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from discreet.training.reader import PictureReader
 from discreet.training.units import Units, units_of
 
 
-def loader_of(folder: Path, num_threads: int) -> BatchLoader:
+def loader_of(folder: Path, num_threads: int, num_processes: int = 0) -> BatchLoader:
     source = open_spec(f"folder:{folder}")
     model = build("m2fp-lite", 4, seed=0)
     settings = AugmentSettings.of_strength("full", (64, 64))
-    return BatchLoader(source, units_of(source, "image"), settings, model, seed=3, num_threads=num_threads)
+    return BatchLoader(
+        source, units_of(source, "image"), settings, model, seed=3, num_threads=num_threads,
+        num_processes=num_processes,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -54,6 +58,27 @@ def test_what_was_expected_is_bit_for_bit_what_is_read_when_asked(folder: Path, 
         assert same(ahead.load([5, 0, 2], step), plain.load([5, 0, 2], step))
         assert not same(ahead.load([5, 0, 2], step), plain.load([5, 0, 2], step + 1)), "steps differ"
     ahead.close()
+
+
+def test_processes_read_the_same_bits_as_threads_and_end_when_closed(folder: Path) -> None:
+    plain, ahead = loader_of(folder, 0), loader_of(folder, 0, num_processes=2)
+    (folder / "images" / "b.jpg").write_bytes(b"")
+    for step in range(2):
+        ahead.expect([5, 0, 2, 1, 4], step)
+        assert same(ahead.load([5, 0, 2, 1, 4], step), plain.load([5, 0, 2, 1, 4], step))
+    assert multiprocessing.active_children()
+    ahead.close()
+    assert not multiprocessing.active_children()
+
+
+def test_a_batch_is_what_the_network_eats_of_each_picture(folder: Path) -> None:
+    loader = loader_of(folder, 0)
+    batch, reader = loader.load([3, 1], 0), loader._reader
+    assert batch is not None
+    model = build("m2fp-lite", 4, seed=0)
+    expected = model.batch([model.normalise(view.image) for view in reader.read([3, 1], 0)])
+    assert torch.equal(batch.images, expected)
+    assert batch.images.stride() == expected.stride()
 
 
 def test_another_batch_than_expected_is_read_and_not_mistaken(folder: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from discreet.errors import ClippingError
 from discreet.privacy.clipping.calls import LayerCall
+from discreet.privacy.clipping.exact import full_float32
 from discreet.privacy.clipping.gradients import has_sample_axis
 from discreet.privacy.clipping.taps import LayerTaps
 
@@ -142,14 +143,14 @@ class Clipper:
         self._began = True
         self._batch = batch = _Batch(loss_B.detach())
         try:
-            with self._taps.backward_pass():
+            with self._taps.backward_pass(), full_float32():
                 loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
             if not batch.heard:
                 raise ClippingError(
                     "the loss reached no layer of the module that this Clipper holds; compute it with that module, "
                     "not with a copy, whose gradients would be plain"
                 )
-            with torch.no_grad():
+            with torch.no_grad(), full_float32():
                 for group in self._groups:
                     self._add_clipped(batch, group)
         finally:

@@ -1,0 +1,25 @@
+"""Float32 that is float32: norms bound sums only where both are computed as exactly as the accounting assumes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def full_float32() -> Generator[None]:
+    """Turns off TF32 and its like, which keep ten bits of every factor, and puts back what was set before.
+
+    PyTorch lets convolutions have TF32 on accelerators unless told otherwise. Norms from Gram matrices and sums from
+    convolutions would then differ by up to a thousandth of what cancels in them: more than the noise has slack for.
+    """
+    matmul, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        torch.backends.cudnn.allow_tf32 = convolution
