@@ -4,12 +4,17 @@
 
 Makes the recipe's pictures where they are missing, trains stage after stage, evaluates, writes half-precision
 weights and prints their SHA-256. Stopped at any moment, the same command goes on from the last checkpoint.
+
+With `--minutes`, stages share that time as they share epochs: their pace is tried first, and the epochs that fit are
+printed, to be written into the recipe. That is for a machine that is lent.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -24,6 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+import discreet
 from discreet.data import open_spec
 from discreet.data.joined import Joined
 from discreet.data.people import generate_people
@@ -31,7 +37,7 @@ from discreet.data.samples import SampleSource
 from discreet.data.transforms import AugmentSettings
 from discreet.inference.parser import Parser
 from discreet.labels import IGNORED
-from discreet.m2fp import M2FP, build, load_imagenet_lite0, save_model, set_trainable
+from discreet.m2fp import M2FP, build, load_imagenet_lite0, load_model, save_model, set_trainable
 from discreet.m2fp.layers import FrozenBatchNorm2d
 from discreet.m2fp.output import MASK_STRIDE
 from discreet.m2fp.pixel_decoder import PixelFeatures
@@ -45,11 +51,14 @@ from discreet.training.loop import LoopHooks, picture_losses, run_steps
 from discreet.training.settings import RunSettings, TrainingSettings
 from discreet.training.units import units_of
 
+_SHIPPED = Path(discreet.__file__).parent / "assets" / "weights"
 ORIGINS = {
     "nothing": "generated people only: no photograph of anybody",
     "imagenet": "backbone: ImageNet photographs, without privacy; then generated people only",
 }
 PICTURES_FOR_STATISTICS = 1024
+# Steps that say what a step takes, after those in which kernels are chosen; and of the time so much is planned for.
+_WARMING, _TIMED, _SAFETY = 5, 20, 0.9
 
 
 class _Section(BaseModel):
@@ -82,10 +91,11 @@ class Stage(_Section):
 
 
 class Recipe(_Section):
-    """Everything that makes the weights."""
+    """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped weights to begin with."""
 
     name: Literal["m2fp-lite"]
     backbone: Literal["nothing", "imagenet"]
+    start: str | None = None
     train: tuple[Pictures, ...]
     evaluate: tuple[Pictures, ...]
     stages: tuple[Stage, ...]
@@ -195,10 +205,21 @@ def cells_of(targets: Targets, num_parts: int) -> Tensor:
     return torch.where(targets.valid[middle, middle], (masks * labels[:, None, None]).sum(0), IGNORED)
 
 
-def train_stage(stage: Stage, model: M2FP, source: Joined, work: Path, readers: int | None = None) -> None:
+def train_stage(
+    stage: Stage, model: M2FP, source: Joined, work: Path, readers: int | None = None, weights_from: Path | None = None
+) -> list[float]:
     """One stage, from its checkpoint where there is one; leaves the average in the model.
 
-    `readers`: processes that read, for an accelerator; as many as the machine has room for by default.
+    Args:
+        stage: what to do.
+        model: where the stage before left it.
+        source: the pictures.
+        work: folder of checkpoints.
+        readers: processes that read, for an accelerator; as many as the machine has room for by default.
+        weights_from: folder where pictures' weights are kept; `work` by default.
+
+    Returns:
+        when each step that was taken now ended, in seconds of the clock.
     """
     training = stage.settings
     settings = RunSettings.model_validate({"data": {"train": source.spec}, "training": training})
@@ -215,10 +236,11 @@ def train_stage(stage: Stage, model: M2FP, source: Joined, work: Path, readers: 
         num_processes=num_reading_processes(device) if readers is None else readers,
     )  # fmt: skip
     num_steps = int(training.epochs * len(source) // training.batch_size)
-    started, first = time.monotonic(), -1
+    started, first, ends = time.monotonic(), -1, list[float]()
 
     def tell(step: int, n: int) -> None:
         nonlocal first
+        ends.append(time.monotonic())
         first = step - n if first < 0 and n == 1 else first
         if step % 50 == 0 and first >= 0:
             pace = (time.monotonic() - started) / max(step - first, 1)
@@ -226,7 +248,7 @@ def train_stage(stage: Stage, model: M2FP, source: Joined, work: Path, readers: 
                 f"{stage.name}: step {step} of {num_steps}, {pace * (num_steps - step) / 3600:.1f} h left", flush=True
             )
 
-    weights = picture_weights(source, work / "picture-weights.npy")
+    weights = picture_weights(source, (weights_from or work) / "picture-weights.npy")
     gradients = RarePartsOften(network, weights, training.batch_size, training.seed)
     hooks = LoopHooks(lambda step: None, tell)
     run_steps(network, loader, gradients, settings, num_steps, folder, hooks, losses=losses)
@@ -234,6 +256,23 @@ def train_stage(stage: Stage, model: M2FP, source: Joined, work: Path, readers: 
         measure_statistics(network, loader, len(source))
     loader.close()
     network.to("cpu")
+    return ends
+
+
+def fitted(stage: Stage, model: M2FP, source: Joined, work: Path, seconds: float, readers: int | None = None) -> Stage:
+    """The stage with as many epochs as fit into some seconds, by the pace of its first steps."""
+    tried = copy.deepcopy(model)
+    set_trainable(tried, "all")
+    steps = _WARMING + _TIMED
+    epochs = (steps + 0.5) * stage.settings.batch_size / len(source)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        trial = stage.model_copy(update={"settings": stage.settings.model_copy(update={"epochs": epochs})})
+        ends = train_stage(trial, tried, source, Path(folder), readers, weights_from=work)
+    pace = (ends[-1] - ends[_WARMING - 1]) / _TIMED
+    spent = ends[-1] - ends[0]
+    epochs = max(_SAFETY * (seconds - spent) / pace, 1.0) * stage.settings.batch_size / len(source)
+    print(f"{stage.name}: {pace:.3f} s a step, so {epochs:.2f} epochs in {seconds:.0f} s", flush=True)
+    return stage.model_copy(update={"settings": stage.settings.model_copy(update={"epochs": epochs})})
 
 
 def save_stage(trained: M2FP, path: Path) -> None:
@@ -261,6 +300,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/public"))
     parser.add_argument("--threads", type=int, default=2, help="of training")
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
+    parser.add_argument("--readers", type=int, help="processes that read pictures, beside an accelerator")
+    parser.add_argument("--minutes", type=float, help="of training: epochs are made to fit")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
@@ -272,15 +313,22 @@ def main() -> None:
     work = arguments.work / arguments.recipe.stem
     model = build(recipe.name, len(source.label_set) + 1, seed=1)
     set_trainable(model, "all")
-    if recipe.backbone == "imagenet":
+    if recipe.start is not None:
+        model.load_state_dict(load_model(_SHIPPED / recipe.start)[0].state_dict())
+    elif recipe.backbone == "imagenet":
         load_imagenet_lite0(model.backbone, arguments.imagenet)
     done = [number for number, stage in enumerate(recipe.stages) if (work / f"{stage.name}.safetensors").exists()]
+    epochs = sum(stage.settings.epochs for stage in recipe.stages)
     for stage in recipe.stages[max(done, default=0) :]:
         finished = work / f"{stage.name}.safetensors"
         if not finished.exists():
             trained = build(recipe.name, model.num_classes)
             trained.load_state_dict(model.state_dict())
-            train_stage(stage, trained, source, work)
+            if arguments.minutes is not None:
+                seconds = 60 * arguments.minutes * stage.settings.epochs / epochs
+                stage = fitted(stage, trained, source, work, seconds, arguments.readers)
+            set_trainable(trained, "all")
+            train_stage(stage, trained, source, work, arguments.readers)
             save_stage(trained, finished)
         model.load_state_dict(load_file(finished))
         verdict = work / f"{stage.name}.json"
