@@ -14,12 +14,12 @@ from discreet.inference.exported import digest_of
 # name of a shipped model: SHA-256 of its safetensors file, and of the model.json of its exported folder
 _SHIPPED = {
     "m2fp-lite": (
-        "2e537fa307a0f3272482368bab23ca6f10196456277ba847860a03c1af91ba8c",
-        "55bf4fca45038e4235c43d91c4b3bab5b912ec6a3797f3e2246f6b4e2374a2ca",
+        "ead499a3975b2f55382f233c06b9894bfb189bf42b36cb841e0b089ceaf6736d",
+        "1c6ff348c134f9db6da9881d7c3c200c6e2ea15d5a21288f9c8700fedd64e07f",
     ),
     "m2fp-lite-imagenet": (
-        "ac35722a402120df4ef1a6221f3529f93a8eb3aeeabf73d2c57ef713a9be1322",
-        "6b5734b9929a8e883125b9ce1774e963666e37e51bb86530846b8c41c2093243",
+        "f51b6a32ed3563a03f8b1868e8e382059d2273bd85b04ec86fd816eaaadf285b",
+        "53d5bed746bf8fc411520c68755fd367b92ea780a79e04de2b4cb65ed46fa95a",
     ),
 }
 

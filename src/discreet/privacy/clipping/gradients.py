@@ -58,6 +58,11 @@ def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tens
     assert layer.running_mean is not None
     assert layer.running_var is not None
     mean, variance = layer.running_mean.to(input_BDHW.dtype), layer.running_var.to(input_BDHW.dtype)
+    if input_BDHW.device.type != "cpu":
+        # PyTorch's own kernel wants statistics of the batch there, even where it is not to use them.
+        return _channel_affine(
+            gradient_BDHW, lambda: F.batch_norm(input_BDHW, mean, variance, training=False, eps=layer.eps)
+        )
     batch = len(input_BDHW)
 
     @cache
