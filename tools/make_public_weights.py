@@ -91,7 +91,7 @@ class Stage(_Section):
 
 
 class Recipe(_Section):
-    """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped weights to begin with."""
+    """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped, to begin with."""
 
     name: Literal["m2fp-lite"]
     backbone: Literal["nothing", "imagenet"]
