@@ -6,8 +6,10 @@ Shapes: B pictures, H W pixels.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from discreet.data.samples import SampleSource
 from discreet.data.transforms import AugmentSettings
+from discreet.errors import DataError
 from discreet.m2fp import M2FP
 from discreet.m2fp.targets import Targets
 from discreet.training.reader import PictureReader, View, hand_over, read_there
@@ -84,13 +87,18 @@ class BatchLoader:
         self._coming: list[Future[list[View]]] = []
 
     def expect(self, unit_indices: Sequence[int], step: int) -> None:
-        """Begin to read the micro-batch that will be loaded next; replaces what was expected before."""
+        """Begin to read the micro-batch that will be loaded next; replaces what was expected before.
+
+        Raises:
+            DataError: a reading process was killed.
+        """
         self._forget()
         if self._num_processes > 0:
             self._expected = (step, tuple(unit_indices))
             share = max(-(-len(unit_indices) // self._num_processes), 1)
             parts = [unit_indices[start : start + share] for start in range(0, len(unit_indices), share)]
-            self._coming = [self._executor().submit(read_there, part, step) for part in parts]
+            with _nobody_killed():
+                self._coming = [self._executor().submit(read_there, part, step) for part in parts]
         elif self._num_threads > 0:
             self._expected = (step, tuple(unit_indices))
             self._coming = [self._executor().submit(self._reader.read, [unit], step) for unit in unit_indices]
@@ -103,12 +111,17 @@ class BatchLoader:
             self._pool = None
 
     def load(self, unit_indices: Sequence[int], step: int) -> Batch | None:
-        """The micro-batch of these units at this step; None if no picture of it could be read."""
+        """The micro-batch of these units at this step; None if no picture of it could be read.
+
+        Raises:
+            DataError: a reading process was killed.
+        """
         if self._expected != (step, tuple(unit_indices)):
             views = self._reader.read(unit_indices, step)
         else:
             coming, self._expected, self._coming = self._coming, None, []
-            views = [view for future in coming for view in future.result()]
+            with _nobody_killed():
+                views = [view for future in coming for view in future.result()]
         return self._assembled(views) if views else None
 
     def _assembled(self, views: Sequence[View]) -> Batch:
@@ -135,6 +148,17 @@ class BatchLoader:
         for future in self._coming:
             future.cancel()
         self._expected, self._coming = None, []
+
+
+@contextmanager
+def _nobody_killed() -> Generator[None]:
+    """Reading processes end when they are told to, and not before."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise DataError(
+            "a process that reads pictures was killed, perhaps for want of memory; make room, and go on with --resume"
+        ) from None
 
 
 def probe_picture(index: int, size_px: int, num_parts: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from discreet.data import open_spec
 from discreet.data.transforms import AugmentSettings
+from discreet.errors import DataError
 from discreet.m2fp import build
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.reader import PictureReader
@@ -69,6 +70,25 @@ def test_processes_read_the_same_bits_as_threads_and_end_when_closed(folder: Pat
     assert multiprocessing.active_children()
     ahead.close()
     assert not multiprocessing.active_children()
+
+
+def test_a_reading_process_that_is_killed_is_an_error_with_a_way_out(folder: Path) -> None:
+    ahead = loader_of(folder, 0, num_processes=1)
+    ahead.expect([0, 1], 0)
+    assert ahead.load([0, 1], 0) is not None
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()
+    with pytest.raises(DataError, match="go on with --resume"):
+        read_ahead(ahead)
+    ahead.close()
+
+
+def read_ahead(loader: BatchLoader) -> None:
+    """Steps enough for a pool to notice that somebody is gone."""
+    for step in range(1, 100):
+        loader.expect([0, 1], step)
+        loader.load([0, 1], step)
 
 
 def test_a_batch_is_what_the_network_eats_of_each_picture(folder: Path) -> None:
