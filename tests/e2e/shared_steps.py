@@ -47,8 +47,8 @@ def main(data: str, out: Path, make: type[PrivateGradients]) -> None:
     )
     model = build("m2fp-lite", len(source.label_set) + 1, seed=0).double()
     set_trainable(model, "norms-and-biases")
-    normalise = model.normalise
-    model.normalise = lambda image: normalise(image).double()  # type: ignore[method-assign]
+    batch_of = model.batch_of
+    model.batch_of = lambda pictures, device="cpu": batch_of(pictures, device).double()  # type: ignore[method-assign]
     settings = parse_settings(
         {"data": {"train": source.spec}, "training": {"micro_batch_size": 2, "image_size": 64}}, "test"
     )
