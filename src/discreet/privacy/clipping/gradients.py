@@ -60,9 +60,7 @@ def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tens
     mean, variance = layer.running_mean.to(input_BDHW.dtype), layer.running_var.to(input_BDHW.dtype)
     if input_BDHW.device.type != "cpu":
         # PyTorch's own kernel wants statistics of the batch there, even where it is not to use them.
-        return _channel_affine(
-            gradient_BDHW, lambda: F.batch_norm(input_BDHW, mean, variance, training=False, eps=layer.eps)
-        )
+        return _plain_batch_norm(input_BDHW, gradient_BDHW, mean, variance, layer.eps)
     batch = len(input_BDHW)
 
     @cache
@@ -79,6 +77,13 @@ def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tens
         return scale.reshape(batch, -1), shift.reshape(batch, -1)
 
     return {"weight": lambda: both()[0], "bias": lambda: both()[1]}
+
+
+def _plain_batch_norm(
+    input_BDHW: Tensor, gradient_BDHW: Tensor, mean_D: Tensor, variance_D: Tensor, eps: float
+) -> Gradients:
+    """As `_frozen_batch_norm`, by operations that every device has."""
+    return _channel_affine(gradient_BDHW, lambda: F.batch_norm(input_BDHW, mean_D, variance_D, training=False, eps=eps))
 
 
 def _as_one(values_BDHW: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from discreet.privacy import Clipper
+from discreet.privacy.clipping.gradients import _plain_batch_norm, per_sample_gradients
 
 
 @pytest.fixture
@@ -94,3 +95,18 @@ def test_in_bfloat16_each_sample_stays_within_the_bound(style: str) -> None:
         expected = torch.stack([sums[name] for sums in alone]).sum(0)
         # Products in bfloat16 round differently in a batch than alone.
         torch.testing.assert_close(total, expected, rtol=0.05, atol=0.01)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_frozen_norms_have_the_same_gradients_on_devices_without_the_fused_kernel(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(6).eval().double()
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    inputs, gradient = (torch.randn(3, 6, 5, 4, dtype=torch.float64).to(memory_format=layout) for _ in range(2))
+    fused = per_sample_gradients(norm, inputs, gradient, ("weight", "bias"))
+    plain = _plain_batch_norm(inputs, gradient, norm.running_mean, norm.running_var, norm.eps)
+    for key, expected in fused.items():
+        torch.testing.assert_close(plain[key](), expected, rtol=1e-12, atol=1e-12)
