@@ -211,13 +211,14 @@ def _decide(batch: _Batch, finite: Sequence[bool], settings: CriterionSettings) 
 
 def _portions(batch: _Batch, finite: Sequence[bool], settings: CriterionSettings) -> list[list[int]]:
     """Finite pictures, as many together as memory need not grow for."""
-    a_target = batch.num_outputs * batch.num_points(settings) * (2 * settings.oversample_ratio + 1)
+    a_mask = batch.num_outputs * batch.num_points(settings)
     portions: list[list[int]] = []
     room = 0.0
     for b, target in enumerate(batch.targets):
         if not finite[b]:
             continue
-        needed = a_target * max(len(target.labels), 1)
+        # Every query is read where masks are compared, every target there and at two numbers a candidate.
+        needed = a_mask * (batch.num_queries + (2 * settings.oversample_ratio + 1) * len(target.labels))
         if needed > room:
             portions.append([])
             room = _PORTION

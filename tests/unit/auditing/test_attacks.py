@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from discreet.auditing.attacks import ATTACKS, NEED_SHADOWS, chosen_attacks, learned_on_half, residuals
+from discreet.auditing.audit import AuditPlan
 from discreet.auditing.curves import area_under_curve
 from discreet.auditing.evidence import NAMES, Evidence, ShadowTables, Table
 from discreet.auditing.shadow_attacks import lira
@@ -162,3 +163,19 @@ def test_unknown_attacks_are_refused() -> None:
         chosen_attacks("loss,lira")
     with pytest.raises(ConfigurationError, match="of use to lira"):
         chosen_attacks("loss", shadows=True)
+
+
+@pytest.mark.parametrize(
+    ("attacks", "with_start", "bounded"),
+    [
+        (tuple(ATTACKS), True, "lira"),
+        (("loss", "combined", "calibrated"), True, "calibrated"),
+        (("loss", "combined", "calibrated"), False, "combined"),
+        (("quantile", "supervised"), True, "quantile"),
+    ],
+)
+def test_bounds_are_counted_from_the_strongest_attack_that_knows_no_member(
+    attacks: tuple[str, ...], with_start: bool, bounded: str
+) -> None:
+    """Without a start "calibrated" is the loss alone."""
+    assert AuditPlan(attacks).bounded(with_start=with_start) == bounded

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from itertools import permutations
 from math import exp, log
@@ -15,6 +16,8 @@ from m2fp.support import NUM_PARTS, generators, scene_targets
 
 HEIGHT, WIDTH = 72, 56
 SETTINGS = CriterionSettings(num_points=64)
+# The package has a function of the same name.
+criterion_module = sys.modules[criterion.__module__]
 
 
 def random_output(batch: int, num_queries: int = 14, layers: int = 2, seed: int = 0) -> M2FPOutput:
@@ -205,3 +208,16 @@ def test_bad_requests():
     criterion(output, targets, generators(0, 1), SETTINGS, decisions=decisions)
     with pytest.raises(ConfigurationError, match="decisions of 2 pictures cannot be replayed on 1"):
         criterion(part_of(output, [0]), targets[:1], generators(0), SETTINGS, decisions=decisions)
+
+
+@pytest.mark.parametrize("people", [0, 3])
+def test_pictures_are_taken_together_only_as_far_as_memory_stays_bounded(people: int, monkeypatch: pytest.MonkeyPatch):
+    """Few targets, or many: what all queries and targets are read at, in numbers, is never more than one portion."""
+    output, targets = random_output(6), [scene_targets(people)] * 6
+    batch = criterion_module._Batch.of(output, targets, generators(*range(6)))
+    logits, wanted = 2 * 64 * 14, 2 * 64 * len(targets[0].labels) * 7
+    monkeypatch.setattr(criterion_module, "_PORTION", 2 * (logits + wanted))
+    assert criterion_module._portions(batch, [True] * 6, SETTINGS) == [[0, 1], [2, 3], [4, 5]]
+    assert criterion_module._portions(batch, [True, False] * 3, SETTINGS) == [[0, 2], [4]]
+    monkeypatch.setattr(criterion_module, "_PORTION", 1)
+    assert criterion_module._portions(batch, [True] * 6, SETTINGS) == [[number] for number in range(6)]

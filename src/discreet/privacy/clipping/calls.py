@@ -54,7 +54,7 @@ class LayerCall:
             return shortcuts.squared_norms(self.layer, layer_input, gradient, self.views)
 
     def weighted_sum(self, scale_B: Tensor, finite_B: Tensor | None) -> Tensor:
-        """The weight's gradients times their scale, summed; samples that are not finite are left out (None: all are).
+        """The weight's gradients times their scale, summed, without samples that are not finite (None: all are finite).
 
         Raises:
             ClippingError: somebody changed input or gradient in place since the norms were taken.
