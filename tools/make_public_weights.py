@@ -260,7 +260,19 @@ def train_stage(
 
 
 def fitted(stage: Stage, model: M2FP, source: Joined, work: Path, seconds: float, readers: int | None = None) -> Stage:
-    """The stage with as many epochs as fit into some seconds, by the pace of its first steps."""
+    """The stage with as many epochs as fit into some seconds, by the pace of its first steps; kept for going on."""
+    known = work / f"{stage.name}-epochs.json"
+    if not known.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps(_epochs_that_fit(stage, model, source, work, seconds, readers)))
+    training = stage.settings.model_copy(update={"epochs": json.loads(known.read_text())})
+    return stage.model_copy(update={"settings": training})
+
+
+def _epochs_that_fit(
+    stage: Stage, model: M2FP, source: Joined, work: Path, seconds: float, readers: int | None
+) -> float:
+    """A few steps on a copy say what a step takes."""
     tried = copy.deepcopy(model)
     set_trainable(tried, "all")
     steps = _WARMING + _TIMED
@@ -272,7 +284,7 @@ def fitted(stage: Stage, model: M2FP, source: Joined, work: Path, seconds: float
     spent = ends[-1] - ends[0]
     epochs = max(_SAFETY * (seconds - spent) / pace, 1.0) * stage.settings.batch_size / len(source)
     print(f"{stage.name}: {pace:.3f} s a step, so {epochs:.2f} epochs in {seconds:.0f} s", flush=True)
-    return stage.model_copy(update={"settings": stage.settings.model_copy(update={"epochs": epochs})})
+    return epochs
 
 
 def save_stage(trained: M2FP, path: Path) -> None:
