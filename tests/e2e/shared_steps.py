@@ -1,6 +1,7 @@
 """A program for tests: some private steps in float64, by this process alone or by those that torchrun starts.
 
-Usage: DATA OUT [noise-everywhere]. Each process writes down its units and the noise it made; the leader, the weights.
+Usage: DATA OUT [noise-everywhere]. Each process writes down its units, the noise it made and what of the
+connection outlived it; the leader, the weights.
 """
 
 from __future__ import annotations
@@ -69,9 +70,15 @@ def main(data: str, out: Path, make: type[PrivateGradients]) -> None:
         hooks = LoopHooks(before_release=lambda step: None, keeps_checkpoints=ranks.leads)
         run_steps(model, loader, gradients, settings, NUM_STEPS, out, hooks)
         loader.close()
-        (out / f"rank-{ranks.rank}.json").write_text(json.dumps({"units": seen, "noise": made}))
         if ranks.leads:
             save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, out / "weights")
+    told = {"units": seen, "noise": made, "threads_left": [name for name in thread_names() if "gloo" in name]}
+    (out / f"rank-{ranks.rank}.json").write_text(json.dumps(told))
+
+
+def thread_names() -> list[str]:
+    """Threads of this process, Python's and others."""
+    return [(thread / "comm").read_text().strip() for thread in Path("/proc/self/task").iterdir()]
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ def test_two_processes_come_to_the_weights_of_one(steps: dict[str, Path]) -> Non
     check_same_weights(steps["two"], steps["one"])
 
 
+def test_nothing_of_the_connection_outlives_its_end(steps: dict[str, Path]) -> None:
+    """Its threads abort a process in which they still run as Python leaves."""
+    assert [told(steps["two"], rank, "threads_left") for rank in (0, 1)] == [[], []]
+
+
 def test_fault_17_the_same_noise_on_every_rank_is_seen(steps: dict[str, Path]) -> None:
     with pytest.raises(AssertionError):
         check_same_weights(steps["fault"], steps["one"])

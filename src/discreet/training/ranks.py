@@ -109,6 +109,10 @@ def ranks_of_environment() -> Generator[Ranks]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
+    # Its functions take the group of the moment they are imported as their default. An optimizer imports them; if that
+    # came after the next line, the group would outlive its end, and its threads abort the process as Python leaves.
+    import torch.distributed.nn  # noqa: F401
+
     on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     try:
         dist.init_process_group(_backend(on_this_machine), timeout=_LONGEST_WAIT)
