@@ -150,11 +150,21 @@ def test_page_table_and_audits_are_there(compared: Path) -> None:
         assert json.loads((compared / "rows" / f"{row}-7" / "audit.json").read_text())["num_members"] == 22
 
 
+def test_a_row_may_be_added(compared: Path, place: Path, verb: Verb) -> None:
+    longer = compared.parent / "longer.toml"
+    blurred = '[rows.more-blurred]\ndefence = "output-noise"\nof = "plain"\nclass_noise = 2.0\n'
+    longer.write_text((place / "COMPARE.toml").read_text() + blurred)
+    trained = {path: path.stat().st_mtime_ns for path in compared.glob("rows/*/run/model.safetensors")}
+    assert verb(longer, "--out", compared) == 0
+    assert len(json.loads((compared / "table.json").read_text())["rows"]) == len(ROWS) + 1
+    assert {path: path.stat().st_mtime_ns for path in compared.glob("rows/*/run/model.safetensors")} == trained
+
+
 def test_another_comparison_needs_another_folder(
     compared: Path, place: Path, verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changed = tmp_path / "COMPARE.toml"
-    changed.write_text((place / "COMPARE.toml").read_text().replace('title = "tiny"', 'title = "other"'))
+    changed.write_text((place / "COMPARE.toml").read_text().replace("epochs = 1", "epochs = 2"))
     assert verb(changed, "--out", compared) == 1
     assert "other settings" in capsys.readouterr().err
     foreign = shutil.copytree(place / "pool", tmp_path / "foreign")

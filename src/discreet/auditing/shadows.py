@@ -14,10 +14,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -33,6 +33,7 @@ from discreet.errors import ConfigurationError
 from discreet.m2fp import merge_adapters
 from discreet.privacy.keys import KEY_FILE, RunKey
 from discreet.privacy.plan import num_steps_for
+from discreet.processes import process_pool
 from discreet.training.batches import BatchLoader
 from discreet.training.devices import find_device
 from discreet.training.gradients import PlainGradients, PrivateGradients, StepGradients
@@ -180,7 +181,7 @@ def _trained(shadows: Sequence[_Shadow], recipe: ShadowRecipe) -> Generator[tupl
         yield from _trained_by_ray(shadows, recipe)
         return
     others = set(active_children())
-    with ProcessPoolExecutor(recipe.jobs, mp_context=get_context("spawn")) as processes:
+    with process_pool(recipe.jobs) as processes:
         waiting = {processes.submit(train_shadow, shadow): shadow for shadow in shadows}
         try:
             for done in as_completed(waiting):

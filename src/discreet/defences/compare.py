@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -17,6 +15,7 @@ from discreet.defences.settings import CompareSettings, GeneratedPictures
 from discreet.defences.table import Comparison, tabulate
 from discreet.defences.timing import in_turns
 from discreet.errors import ConfigurationError
+from discreet.processes import process_pool
 from discreet.training.run_folder import write_text
 from discreet.training.surroundings import Progress, silent
 
@@ -47,16 +46,23 @@ def compare(settings: CompareSettings, out: Path, state: Path, *, jobs: int = 1,
 
 
 def _open(settings: CompareSettings, out: Path) -> None:
-    """Claim the folder for these settings."""
+    """Claim the folder for these settings, or find it claimed for settings that these add rows or seeds to."""
     claimed = out / CONFIG_FILE
     if claimed.exists():
-        if json.loads(claimed.read_text(encoding="utf-8"))["digest"] != settings.digest():
-            raise ConfigurationError(f"{out} holds a comparison with other settings; give another --out")
-        return
-    if out.exists() and any(out.iterdir()):
+        try:
+            before = CompareSettings.model_validate_json(claimed.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise ConfigurationError(f"{claimed} is unreadable, or of another version: give another --out") from None
+        begun = [name for name in before.rows if any(out.glob(f"rows/{name}-*"))]
+        if (changed := settings.changed_since(before, begun)) is not None:
+            raise ConfigurationError(
+                f"{out} holds a comparison with other settings ({changed} differs); rows and seeds may be added, what "
+                "was begun stays: give another --out"
+            )
+    elif out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"{out} holds something else; give a new folder with --out")
     out.mkdir(parents=True, exist_ok=True)
-    write_text(claimed, json.dumps({"digest": settings.digest(), **settings.model_dump(mode="json")}, indent=1) + "\n")
+    write_text(claimed, json.dumps(settings.model_dump(mode="json"), indent=1) + "\n")
 
 
 def _pictures(settings: CompareSettings, out: Path, progress: Progress) -> dict[str, str]:
@@ -105,12 +111,7 @@ def _depth(settings: CompareSettings, name: str) -> int:
 def _in_processes(bench: Bench, wanted: Sequence[tuple[str, int]], jobs: int, progress: Progress) -> None:
     """Cells of one wave; each keeps its result on disk."""
     threads = max(1, torch.get_num_threads() // jobs)
-    with (
-        progress("rows", len(wanted)) as advance,
-        ProcessPoolExecutor(
-            jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
-        ) as processes,
-    ):
+    with progress("rows", len(wanted)) as advance, process_pool(jobs, torch.set_num_threads, threads) as processes:
         for future in [processes.submit(_measured_alone, bench, name, seed) for name, seed in wanted]:
             future.result()
             advance()

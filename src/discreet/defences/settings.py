@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +82,10 @@ class Row(_Section):
         elif self.class_noise or self.mask_noise or self.smooth_cells:
             raise ValueError("class_noise, mask_noise and smooth_cells belong to output-noise")
         return self
+
+    def is_the_same_as(self, other: Row) -> bool:
+        """Whether both ask for the same, of whatever seeds."""
+        return self.model_copy(update={"seeds": other.seeds}) == other
 
     def noise(self) -> OutputNoise:
         """How answers are blurred."""
@@ -166,10 +169,25 @@ class CompareSettings(_Section):
             )
         return settings
 
-    def digest(self) -> str:
-        """SHA-256 of everything."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+    def changed_since(self, before: CompareSettings, begun: Sequence[str]) -> str | None:
+        """What differs from earlier settings of the same folder so that its results cannot be used; None if nothing.
+
+        Args:
+            before: the earlier settings.
+            begun: rows of these with results. The reference counts as one: the public start is measured as it is.
+        """
+        for section in ("data", "base", "audit"):
+            if getattr(self, section) != getattr(before, section):
+                return section
+        if self.reference != before.reference:
+            return "the row without a defence"
+        for name in {*begun, self.reference}:
+            if name not in self.rows or not self.rows[name].is_the_same_as(before.rows[name]):
+                return f"row {name}"
+            # The first seed alone is attacked.
+            if self.seeds_of(name)[0] != before.seeds_of(name)[0]:
+                return f"the first seed of row {name}"
+        return None
 
 
 def read_compare_settings(path: Path) -> CompareSettings:

@@ -5,9 +5,8 @@ Shapes: B pictures, H W pixels.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Generator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from discreet.data.transforms import AugmentSettings
 from discreet.errors import DataError
 from discreet.m2fp import M2FP
 from discreet.m2fp.targets import Targets
+from discreet.processes import process_pool
 from discreet.training.reader import PictureReader, View, hand_over, read_there
 from discreet.training.units import Units
 
@@ -136,9 +136,7 @@ class BatchLoader:
     def _executor(self) -> Executor:
         """What reads; started when it is first needed."""
         if self._pool is None and self._num_processes > 0:
-            # Not forked: a process with threads, or with an accelerator, cannot be.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._num_processes, context, hand_over, (self._reader,))
+            self._pool = process_pool(self._num_processes, hand_over, self._reader)
         elif self._pool is None:
             self._pool = ThreadPoolExecutor(self._num_threads, "discreet-reader")
         return self._pool

@@ -101,3 +101,32 @@ def test_the_recipes_that_measure_can_be_run(name: str, attacked: bool) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.toml does not exist"):
         read_compare_settings(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "begun", "changed"),
+    [
+        ("a comparison", "another title", ["plain", "student"], None),
+        ("[rows.student]", '[rows.other]\ndefence = "none"\n[rows.student]', ["plain"], None),
+        ("class_noise = 0.5", "class_noise = 0.7", ["plain"], None),
+        ("class_noise = 0.5", "class_noise = 0.7", ["plain", "noisy"], "row noisy"),
+        ('"privacy.epsilon" = 4.0', '"privacy.epsilon" = 2.0', ["private"], "row private"),
+        ('defence = "none"', 'defence = "none"\nset = { "training.epochs" = 2 }', [], "row plain"),
+        ("[rows.plain]", '[rows.first]\ndefence = "none"\n[rows.plain]', [], "the row without a defence"),
+        ("epochs = 1", "epochs = 2", [], "base"),
+        ('"folder:a"', '"folder:z"', [], "data"),
+        ('title = "a comparison"', 'title = "a comparison"\naudit = false', [], "audit"),
+        ('title = "a comparison"', 'title = "a comparison"\nseeds = [7, 8]', ["plain"], None),
+        ('title = "a comparison"', 'title = "a comparison"\nseeds = [8, 7]', ["plain"], "the first seed of row plain"),
+    ],
+)
+def test_what_was_begun_stays(tmp_path: Path, old: str, new: str, begun: list[str], changed: str | None) -> None:
+    before = read(tmp_path, SOUND)
+    assert read(tmp_path, SOUND.replace(old, new, 1)).changed_since(before, begun) == changed
+
+
+def test_a_row_that_was_begun_cannot_be_left_out(tmp_path: Path) -> None:
+    before = read(tmp_path, SOUND)
+    after = read(tmp_path, SOUND[: SOUND.index("[rows.student]")])
+    assert after.changed_since(before, ["plain", "student"]) == "row student"
+    assert after.changed_since(before, ["plain"]) is None

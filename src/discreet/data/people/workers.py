@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing.connection import wait as wait_for_any
 from typing import TypeVar
 
 from discreet.errors import DataError
+from discreet.processes import process_pool
 
 Job = TypeVar("Job")
 
@@ -34,9 +31,7 @@ def work_off(do: Callable[[Job], None], jobs: Iterable[Job], workers: int) -> Ge
         yield from map(do, jobs)
         return
     waiting = iter(jobs)
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_whoever_started
-    )
+    pool = process_pool(workers)
     try:
         with _interrupts_held_back():
             running = {pool.submit(do, job) for job in islice(waiting, _AHEAD * workers)}
@@ -66,15 +61,3 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_whoever_started() -> None:
-    """A killed process cannot tell its workers to stop, and they would wait for jobs for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_after(sentinel: int) -> None:
-    wait_for_any([sentinel])
-    os._exit(1)
