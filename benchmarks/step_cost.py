@@ -31,6 +31,7 @@ import torch
 
 from discreet.m2fp import M2FP, build, criterion, make_targets, set_activation_checkpointing
 from discreet.privacy import Clipper, PrivacyPlan
+from discreet.privacy.clipping.clipper import ClippingStyle
 from discreet.privacy.keys import RunKey
 from discreet.training.batches import probe_picture
 from discreet.training.gradients import PrivateGradients
@@ -67,26 +68,17 @@ def accumulated_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
         losses().mean().backward()
 
 
-def private_step(model: M2FP, losses: Callable[[], torch.Tensor], style: str) -> None:
+def private_step(clipper: Clipper, losses: Callable[[], torch.Tensor]) -> None:
     """Forward, loss, backward, per-sample norms, clipped sum; noise is timed apart."""
-    with Clipper(model, 1.0, style) as clipper:  # pyright: ignore[reportArgumentType]
-        clipper.accumulate(losses())
-        clipper.take()
+    clipper.accumulate(losses())
+    clipper.take()
 
 
-def checkpointed_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
-    """Flat clipping with activation checkpointing."""
-    set_activation_checkpointing(model, True)
-    private_step(model, losses, "flat")
-    set_activation_checkpointing(model, False)
-
-
-def logical_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
+def logical_step(clipper: Clipper, losses: Callable[[], torch.Tensor]) -> None:
     """A batch of eight micro-batches before anything is released."""
-    with Clipper(model, 1.0) as clipper:
-        for _ in range(8):
-            clipper.accumulate(losses())
-        clipper.take()
+    for _ in range(8):
+        clipper.accumulate(losses())
+    clipper.take()
 
 
 def release_share(model: M2FP, plain_s_a_picture: float) -> dict[str, float]:
@@ -109,25 +101,41 @@ def seconds(step: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def plain_seconds(model: M2FP, losses: Callable[[], torch.Tensor]) -> float:
+    """Of one plain step."""
+    return seconds(lambda: plain_step(model, losses))
+
+
+def private_seconds(
+    model: M2FP, losses: Callable[[], torch.Tensor], style: ClippingStyle, *, checkpointed: bool = False
+) -> float:
+    """Of one private step. A run attaches its clipper once, so that is not part of it."""
+    set_activation_checkpointing(model, checkpointed)
+    with Clipper(model, 1.0, style) as clipper:
+        found = seconds(lambda: private_step(clipper, losses))
+    set_activation_checkpointing(model, False)
+    return found
+
+
 def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[str, object]:
     """Median seconds and paired ratios of each kind of step."""
     model = build(name, NUM_PARTS + 1, seed=0).train()
     losses = make_losses(model, size_px, batch_size)
     apart = make_losses(model, size_px, batch_size, apart=True)
-    steps: dict[str, Callable[[], None]] = {
-        "plain": lambda: plain_step(model, losses),
-        "flat": lambda: private_step(model, losses, "flat"),
-        "per_layer": lambda: private_step(model, losses, "per_layer"),
-        "checkpointed": lambda: checkpointed_step(model, losses),
+    steps: dict[str, Callable[[], float]] = {
+        "plain": lambda: plain_seconds(model, losses),
+        "flat": lambda: private_seconds(model, losses, "flat"),
+        "per_layer": lambda: private_seconds(model, losses, "per_layer"),
+        "checkpointed": lambda: private_seconds(model, losses, "flat", checkpointed=True),
     }
     if model.shape.is_lite:
         steps |= {
-            "plain_apart": lambda: plain_step(model, apart),
-            "flat_apart": lambda: private_step(model, apart, "flat"),
+            "plain_apart": lambda: plain_seconds(model, apart),
+            "flat_apart": lambda: private_seconds(model, apart, "flat"),
         }
     for step in steps.values():
         step()
-    rows = [{kind: seconds(step) for kind, step in steps.items()} for _ in range(rounds)]
+    rows = [{kind: step() for kind, step in steps.items()} for _ in range(rounds)]
     found: dict[str, Any] = {"plain_s": statistics.median(row["plain"] for row in rows)}
     for kind in ("flat", "per_layer", "checkpointed"):
         ratios = [row[kind] / row["plain"] for row in rows]
@@ -149,12 +157,10 @@ def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiproc
             plain_step(model, losses)
         elif kind == "accumulated":
             accumulated_step(model, losses)
-        elif kind == "logical":
-            logical_step(model, losses)
-        elif kind == "checkpointed":
-            checkpointed_step(model, losses)
         elif kind != "built":
-            private_step(model, losses, kind)
+            set_activation_checkpointing(model, kind == "checkpointed")
+            with Clipper(model, 1.0, "per_layer" if kind == "per_layer" else "flat") as clipper:
+                (logical_step if kind == "logical" else private_step)(clipper, losses)
     # Not getrusage: its high-water mark is handed on from the parent process.
     status = Path("/proc/self/status").read_text()
     answer.put(int(status.split("VmHWM:")[1].split()[0]) / 1024)
