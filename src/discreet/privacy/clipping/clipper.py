@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, get_args
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from discreet.errors import ClippingError
+from discreet.privacy.clipping.batch import Batch
 from discreet.privacy.clipping.calls import LayerCall
 from discreet.privacy.clipping.exact import full_float32
 from discreet.privacy.clipping.gradients import has_sample_axis
@@ -27,8 +27,6 @@ STYLES: tuple[str, ...] = get_args(ClippingStyle)
 
 # Room for rounding in norms and sums; the noise is scaled to it.
 SENSITIVITY_SLACK = 1e-3
-# Numbers summed in float32 before float64 takes over.
-_SHORT = 4096
 # γ of automatic clipping: keeps the direction of vanishing gradients (arXiv 2206.07136).
 AUTOMATIC_STABILITY = 0.01
 
@@ -84,7 +82,7 @@ class Clipper:
         self._scales: Mapping[str, float] = {}
         self._began = False
         self._closed = False
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
 
     @property
     def sensitivity(self) -> float:
@@ -142,7 +140,7 @@ class Clipper:
             raise ClippingError("the loss reaches no trainable layer; compute it with gradients on, through the module")
         self._taps.check_unchanged()
         self._began = True
-        self._batch = batch = _Batch(loss_B.detach())
+        self._batch = batch = Batch(loss_B.detach())
         try:
             with self._taps.backward_pass(), full_float32():
                 loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
@@ -152,8 +150,12 @@ class Clipper:
                     "not with a copy, whose gradients would be plain"
                 )
             with torch.no_grad(), full_float32():
-                for group in self._groups:
-                    self._add_clipped(batch, group)
+                pending = [group for group in self._groups if batch.holds_any(group)]
+                short = [group for group in pending if batch.holds_short_alone(group)]
+                self._add_short(batch, short)
+                for group in pending:
+                    if group not in short:
+                        self._add_clipped(batch, group)
         finally:
             self._batch = None
         self._merge(batch)
@@ -183,7 +185,7 @@ class Clipper:
     ) -> None:
         self.close()
 
-    def _merge(self, batch: _Batch) -> None:
+    def _merge(self, batch: Batch) -> None:
         """Add a finished batch to the sum, letting go of its tensors one by one."""
         for name in list(batch.sums):
             added = batch.sums.pop(name)
@@ -211,14 +213,16 @@ class Clipper:
         with torch.no_grad():
             batch.take(LayerCall(name, layer, layer_input, output_gradient, self._views), names)
             group = self._group_of[next(iter(names.values()))]
-            if self.style == "per_layer" and all(self._taps.num_calls(member) == 1 for member in group):
+            is_whole = all(self._taps.num_calls(member) == 1 for member in group)
+            # Short ones take no room, and are quicker all at once.
+            if self.style == "per_layer" and is_whole and not batch.holds_short_alone(group):
                 self._add_clipped(batch, group)
 
-    def _add_clipped(self, batch: _Batch, group: list[str]) -> None:
+    def _add_clipped(self, batch: Batch, group: list[str]) -> None:
         """Scale each sample's gradient of some parameters by their norm, add to the batch's sum, and let go of it."""
         rows = batch.short_rows(group, self._scales)
         long = [name for name in group if name not in rows.names]
-        squares_B = rows.squares + sum(batch.squares(name) * self._scales.get(name, 1.0) ** 2 for name in long)
+        squares_B = rows.squares() + sum(batch.squares(name) * self._scales.get(name, 1.0) ** 2 for name in long)
         batch.squares_B += squares_B
         finite_B = squares_B.isfinite() & batch.loss_B.isfinite()
         kept_B = None if bool(finite_B.all()) else finite_B
@@ -228,6 +232,28 @@ class Clipper:
             factor_B = _held(scale_B * self._scales.get(name, 1.0))
             batch.add(name, factor_B, kept_B, self._taps.parameters[name].shape)
 
+    def _add_short(self, batch: Batch, groups: Sequence[list[str]]) -> None:
+        """As `_add_clipped`, of many groups of short gradients at once, each by its own norm.
+
+        Shapes: B samples, G groups, N numbers of all.
+        """
+        if not groups:
+            return
+        rows = batch.short_rows([name for group in groups for name in group], self._scales)
+        shapes = [self._taps.parameters[name].shape for name in rows.names]
+        places = {name: place for place, group in enumerate(groups) for name in group}
+        group_N = torch.repeat_interleave(
+            torch.tensor([places[name] for name in rows.names], device=rows.together.device),
+            torch.tensor([shape.numel() for shape in shapes], device=rows.together.device),
+        )
+        squares_BG = torch.zeros(len(rows.together), len(groups), dtype=torch.float64, device=group_N.device)
+        squares_BG.scatter_add_(1, group_N.expand_as(rows.together), rows.together.double().square())
+        batch.squares_B += squares_BG.sum(1)
+        finite_BG = squares_BG.isfinite() & batch.loss_B.isfinite()[:, None]
+        scale_BG = _held(torch.where(finite_BG, self._scale(squares_BG.sqrt()), 0.0))
+        kept_BN = None if bool(finite_BG.all()) else finite_BG[:, group_N]
+        batch.add_rows(rows, scale_BG[:, group_N], kept_BN, shapes)
+
     def _scale(self, norms_B: Tensor) -> Tensor:
         """The factor by which each sample's gradient is multiplied, float64 [B]."""
         bound = self.max_grad_norm / math.sqrt(len(self._groups))
@@ -236,118 +262,11 @@ class Clipper:
         return (bound / norms_B).clamp(max=1.0)
 
 
-@dataclass(frozen=True)
-class _ShortRows:
-    """Per-sample gradients of many small parameters side by side: one operation on all instead of a dozen on each.
-
-    Args:
-        names: of the parameters.
-        together: [B, numbers of all].
-        squares: squared norms, float64 [B].
-    """
-
-    names: list[str]
-    together: Tensor
-    squares: Tensor
-
-
-class _Batch:
-    """What one backward pass has told so far. *SENSITIVE*
-
-    Args:
-        loss_B: of its samples.
-    """
-
-    def __init__(self, loss_B: Tensor) -> None:
-        self.loss_B = loss_B
-        self.heard = False
-        self.squares_B = torch.zeros(len(loss_B), dtype=torch.float64, device=loss_B.device)
-        self.sums: dict[str, Tensor] = {}
-        self._gradients: dict[str, Tensor] = {}
-        self._deferred: dict[str, tuple[LayerCall, Tensor]] = {}
-
-    def take(self, call: LayerCall, names: dict[str, str]) -> None:
-        """Note one call of a layer, whose own parameters are called `names` in the module."""
-        self.heard = True
-        wanted: list[str] = []
-        for key, name in names.items():
-            if name in self.sums:
-                raise ClippingError(
-                    f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance"
-                )
-            earlier = self._deferred.pop(name, None)
-            if earlier is not None:  # called again: norms do not add up, gradients do
-                self._gradients[name] = earlier[0].gradients(["weight"])["weight"]
-            if key == "weight" and name not in self._gradients and call.prefers_norm_alone():
-                self._deferred[name] = (call, call.squared_norms())
-            else:
-                wanted.append(key)
-        for key, gradient in call.gradients(wanted).items():
-            earlier = self._gradients.get(names[key])
-            self._gradients[names[key]] = gradient if earlier is None else earlier + gradient
-
-    def short_rows(self, names: Sequence[str], scales: Mapping[str, float]) -> _ShortRows:
-        """Gradients of those of some parameters that have few numbers, taken out, times the parameters' scales."""
-        short = [name for name in names if name in self._gradients and self._gradients[name][0].numel() <= _SHORT]
-        rows = [self._gradients.pop(name).flatten(1) for name in short]
-        if any(name in scales for name in short):
-            rows = [row * scales.get(name, 1.0) for name, row in zip(short, rows, strict=True)]
-        if not rows:
-            return _ShortRows([], self.loss_B.new_empty(len(self.loss_B), 0), torch.zeros_like(self.squares_B))
-        together = rows[0] if len(rows) == 1 else torch.cat(rows, 1)
-        return _ShortRows(short, together, _squared_norms(together))
-
-    def add_rows(
-        self, rows: _ShortRows, scale_B: Tensor, finite_B: Tensor | None, shapes: Sequence[torch.Size]
-    ) -> None:
-        """As `add`, of several parameters at once."""
-        summed = torch.split(_weighted(rows.together, scale_B, finite_B), [shape.numel() for shape in shapes])
-        for name, part, shape in zip(rows.names, summed, shapes, strict=True):
-            self.sums[name] = part.reshape(shape)
-
-    def squares(self, name: str) -> Tensor:
-        """Squared norms of a parameter's gradients, float64 [B]; zero where nothing reached it."""
-        if name in self._deferred:
-            return self._deferred[name][1]
-        if name in self._gradients:
-            return _squared_norms(self._gradients[name].flatten(1))
-        return torch.zeros_like(self.squares_B)
-
-    def add(self, name: str, scale_B: Tensor, finite_B: Tensor | None, shape: torch.Size) -> None:
-        """Add a parameter's scaled gradients to the sum. A zero scale does not undo a NaN: those rows themselves go.
-
-        `finite_B` is None where all are finite: asking an accelerator again for each parameter would hold it up.
-        """
-        if name in self._deferred:
-            call, _ = self._deferred.pop(name)
-            self.sums[name] = call.weighted_sum(scale_B, finite_B)
-        elif name in self._gradients:
-            self.sums[name] = _weighted(self._gradients.pop(name).flatten(1), scale_B, finite_B).reshape(shape)
-
-
 def _held(factor_B: Tensor) -> Tensor:
     """Zero where float32 would no longer hold a factor to full precision: norms beyond 1e37·C."""
     return factor_B.where(factor_B >= torch.finfo(torch.float32).tiny, 0.0)
 
 
-def _weighted(rows: Tensor, scale_B: Tensor, finite_B: Tensor | None) -> Tensor:
-    """The sum of rows times their scales; rows that are not finite go, whatever their scale."""
-    rows = rows if finite_B is None else rows.masked_fill(~finite_B[:, None], 0.0)
-    return scale_B.to(rows.dtype) @ rows
-
-
 def _sum_dtype(parameter: Tensor) -> torch.dtype:
     """Sums are kept in float32 at least."""
     return torch.promote_types(parameter.dtype, torch.float32)
-
-
-def _squared_norms(rows: Tensor) -> Tensor:
-    """Squared Euclidean norm of each row, float64 [B].
-
-    Float32 sums stay short: a long one can come out one percent short, and float64 throughout takes five times as long.
-    """
-    whole = rows.shape[1] // _SHORT * _SHORT
-    pieces = [rows[:, :whole].reshape(len(rows), -1, _SHORT)] if whole else []
-    pieces += [rows[:, None, whole:]] if whole < rows.shape[1] else []
-    zero_B = rows.new_zeros(len(rows), dtype=torch.float64)
-    return sum((torch.linalg.vector_norm(piece, dim=2).double().square().sum(1) for piece in pieces), zero_B)  # pyright: ignore
