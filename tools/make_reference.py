@@ -9,7 +9,7 @@ import argparse
 import importlib
 
 from discreet.cli.main import VERBS
-from discreet.training.settings import DataSettings, ModelSettings, PrivacySettings, TrainingSettings
+from discreet.training.settings import PRIVATE_RECIPE, DataSettings, ModelSettings, PrivacySettings, TrainingSettings
 
 SECTIONS = {
     "data": DataSettings,
@@ -29,9 +29,18 @@ def reference() -> str:
         lines += [f"### discreet {verb}", "", module.HELP, ""]
         options = [option_line(action) for action in parser._actions]
         lines += [*options, "- `--json`: one JSON object on stdout", ""]
-    lines += ["## RUN.toml", "", "An unknown key is refused. A run without `[privacy]` has no guarantee.", ""]
+    lines += [
+        "## RUN.toml",
+        "",
+        "An unknown key is refused. A run without `[privacy]` has no guarantee; one with it has other defaults, which "
+        "lost least (EXPERIMENTS.md).",
+        "",
+    ]
     for name, section in SECTIONS.items():
-        lines += [f"### [{name}]", "", *(setting_line(key, field) for key, field in section.model_fields.items()), ""]
+        private = PRIVATE_RECIPE.get(name, {})
+        lines += [f"### [{name}]", ""]
+        lines += [setting_line(key, field, private.get(key)) for key, field in section.model_fields.items()]
+        lines += [""]
     return "\n".join(lines)
 
 
@@ -42,11 +51,14 @@ def option_line(action: argparse.Action) -> str:
     return f"- {names}{choices}" + (f": {action.help}" if action.help else "")
 
 
-def setting_line(key: str, field: object) -> str:
-    """One key of a section, with its default."""
+def setting_line(key: str, field: object, private: object) -> str:
+    """One key of a section, with its default, and that of a private run where it is another."""
     default = getattr(field, "default", None)
     required = getattr(field, "is_required", lambda: False)()
-    return f"- `{key}`" + (" (required)" if required else f" = {default!r}")
+    line = f"- `{key}`" + (" (required)" if required else f" = {default!r}")
+    if private is None:
+        return line
+    return f"- `{key}` = {private!r} with privacy" + ("" if private == default else f", {default!r} without")
 
 
 if __name__ == "__main__":

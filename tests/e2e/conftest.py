@@ -27,7 +27,12 @@ trainable = "norms-and-biases"
 [privacy]
 noise_multiplier = 1.0
 delta = 1e-3
+clipping = "flat"
 [training]
+learning_rate = 4e-4
+backbone_learning_rate = 0.1
+weight_decay = 0.05
+augmentation = "full"
 epochs = 4
 batch_size = 4
 micro_batch_size = 4

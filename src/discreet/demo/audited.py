@@ -38,7 +38,7 @@ _BY_HEART: dict[str, Any] = {
 }
 _PRIVATE: dict[str, Any] = {
     "model": {"name": "m2fp-lite", "init": START, "trainable": "norms-and-biases"},
-    "privacy": {"epsilon": 8.0, "delta": 1e-3},
+    "privacy": {"epsilon": 8.0, "delta": 1e-3, "clipping": "flat"},
     "training": {**_COMMON, "batch_size": 50, "learning_rate": 1e-3, "backbone_learning_rate": 1.0},
 }
 

@@ -51,7 +51,7 @@ _COMMON: dict[str, Any] = {
 }
 _PRIVATE: dict[str, Any] = {
     "model": {"name": "m2fp-lite", "init": START, "trainable": "norms-and-biases"},
-    "privacy": {"epsilon": 8.0, "delta": 1e-5},
+    "privacy": {"epsilon": 8.0, "delta": 1e-5, "clipping": "flat"},
     "training": {
         **_COMMON,
         "batch_size": 178,

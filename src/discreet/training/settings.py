@@ -107,13 +107,38 @@ class TrainingSettings(_Section):
         return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
 
 
+# What a private run does where RUN.toml does not say: the recipe that lost least (EXPERIMENTS.md).
+PRIVATE_RECIPE: dict[str, dict[str, Any]] = {
+    "privacy": {"clipping": "automatic"},
+    "training": {
+        "learning_rate": 1e-3,
+        "backbone_learning_rate": 1.0,
+        "weight_decay": 0.0,
+        "augmentation": "light",
+    },
+}
+
+
 class RunSettings(_Section):
-    """All of RUN.toml. `privacy` is None for an ordinary run."""
+    """All of RUN.toml. `privacy` is None for an ordinary run; a private one has other defaults, `PRIVATE_RECIPE`."""
 
     data: DataSettings
     model: ModelSettings = ModelSettings()
     privacy: PrivacySettings | None = None
     training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_the_private_recipe(cls, given: Any) -> Any:
+        """Fill in what is left open, before anything is checked."""
+        if not isinstance(given, dict) or given.get("privacy") is None:
+            return given
+        sections: dict[str, Any] = dict(given)  # pyright: ignore[reportUnknownArgumentType]
+        for section, values in PRIVATE_RECIPE.items():
+            said = sections.get(section, {})
+            if isinstance(said, dict):
+                sections[section] = {**values, **said}
+        return sections
 
     def digest(self) -> str:
         """SHA-256 of the resolved settings."""

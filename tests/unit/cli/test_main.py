@@ -66,3 +66,20 @@ def test_what_is_printed_is_what_was_said(capsys: pytest.CaptureFixture[str]) ->
     output.note("fingerprint 2E:AB:D0 [red]")
     told = capsys.readouterr()
     assert told.out == told.err == "fingerprint 2E:AB:D0 [red]\n"
+
+
+def test_plans_are_compared_where_nothing_was_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--num-samples", "10000", "--epsilon", "8", "--json"]) == 0
+    plans = json.loads(capsys.readouterr().out)["plans"]
+    assert [plan["epochs"] for plan in plans] == [3, 10, 30]
+    assert all(plan["epsilon"] <= 8 and 0 < plan["expected"]["kept"] < 1 for plan in plans)
+    assert plans[0]["expected"]["kept"] < plans[-1]["expected"]["kept"]
+    assert main(["plan", "--num-samples", "10000", "--noise-multiplier", "1"]) == 1
+    assert "--epochs" in capsys.readouterr().err
+
+
+def test_a_plan_says_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--num-samples", "10000", "--epochs", "2", "--epsilon", "8"]) == 0
+    told = capsys.readouterr().out
+    assert "expected to be kept" in told
+    assert "rule of thumb" in told

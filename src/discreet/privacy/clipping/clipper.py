@@ -151,11 +151,10 @@ class Clipper:
                 )
             with torch.no_grad(), full_float32():
                 pending = [group for group in self._groups if batch.holds_any(group)]
-                short = [group for group in pending if batch.holds_short_alone(group)]
-                self._add_short(batch, short)
-                for group in pending:
-                    if group not in short:
-                        self._add_clipped(batch, group)
+                with_long = [group for group in pending if not batch.holds_short_alone(group)]
+                self._add_short(batch, [group for group in pending if batch.holds_short_alone(group)])
+                for group in with_long:
+                    self._add_clipped(batch, group)
         finally:
             self._batch = None
         self._merge(batch)
@@ -221,7 +220,8 @@ class Clipper:
     def _add_clipped(self, batch: Batch, group: list[str]) -> None:
         """Scale each sample's gradient of some parameters by their norm, add to the batch's sum, and let go of it."""
         rows = batch.short_rows(group, self._scales)
-        long = [name for name in group if name not in rows.names]
+        short = set(rows.names)
+        long = [name for name in group if name not in short]
         squares_B = rows.squares() + sum(batch.squares(name) * self._scales.get(name, 1.0) ** 2 for name in long)
         batch.squares_B += squares_B
         finite_B = squares_B.isfinite() & batch.loss_B.isfinite()
