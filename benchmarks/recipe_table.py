@@ -22,13 +22,12 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def finished(settings: CompareSettings, folder: Path) -> tuple[CompareSettings, Comparison]:
-    """Rows whose every seed is measured, and their table, without latencies, which need all rows."""
+    """Rows and seeds that are measured, and their table, without latencies, which need all rows."""
 
-    def is_done(name: str) -> bool:
-        cells = [folder / "rows" / f"{name}-{seed}" / "cell.json" for seed in settings.seeds_of(name)]
-        return all(cell.exists() for cell in cells)
+    def done(name: str) -> list[int]:
+        return [seed for seed in settings.seeds_of(name) if (folder / "rows" / f"{name}-{seed}" / "cell.json").exists()]
 
-    wanted = {name: row for name, row in settings.rows.items() if is_done(name)}
+    wanted = {name: row.model_copy(update={"seeds": done(name)}) for name, row in settings.rows.items() if done(name)}
     settings = settings.model_copy(update={"rows": wanted})
     bench = Bench(settings, folder, folder, {"train": "", "evaluate": "", "public": ""})
     progress = Output().progress
@@ -74,17 +73,17 @@ def _three(measured: Measured) -> list[float]:
 def as_text(told: dict[str, Any]) -> str:
     """Markdown."""
     lines = [
-        "| row | ε | trains | batch | rate | mIoU | of the gain kept | pixel accuracy |",
-        "|---|---|---|---|---|---|---|---|",
+        "| row | seeds | ε | trains | batch | rate | mIoU | of the gain kept | pixel accuracy |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     if told["start"] is not None:
-        lines.append(f"| public start | – | – | – | – | {_percent(told['start'])} | – | – |")
+        lines.append(f"| public start | – | – | – | – | – | {_percent(told['start'])} | – | – |")
     for row in told["rows"]:
         epsilon = "none" if row["epsilon"] is None else f"{row['epsilon']:.2f}"
         kept = "–" if row["kept"] is None else _percent(row["kept"])
         lines.append(
-            f"| {row['name']} | {epsilon} | {row['trainable']} | {row['batch_size']} | {row['learning_rate']:g} "
-            f"| {_percent(row['miou'])} | {kept} | {100 * row['pixel_accuracy']:.1f} |"
+            f"| {row['name']} | {len(row['seeds'])} | {epsilon} | {row['trainable']} | {row['batch_size']} "
+            f"| {row['learning_rate']:g} | {_percent(row['miou'])} | {kept} | {100 * row['pixel_accuracy']:.1f} |"
         )
     return "\n".join(lines)
 

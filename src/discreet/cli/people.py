@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--style",
         action="append",
         metavar="NAMES",
-        help="street (unless told otherwise), studio, store, home or winter; several take turns: street,home",
+        help="street (unless told otherwise), studio, store, home, winter or thermal; several take turns: street,home",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--face-masks", type=float, default=0.33, metavar="SHARE", help="pictures with masked faces")

@@ -85,7 +85,7 @@ def test_a_private_row_says_how_private(tmp_path: Path) -> None:
         read(tmp_path, SOUND[:start] + SOUND[end:].replace('"privacy.epsilon" = 4.0, ', ""))
 
 
-@pytest.mark.parametrize("name", ["winter", "lip"])
+@pytest.mark.parametrize("name", ["thermal", "lip"])
 def test_the_recipes_can_be_run(name: str) -> None:
     settings = read_compare_settings(Path(__file__).parents[3] / "recipes" / f"{name}-compare.toml")
     assert {row.defence for row in settings.rows.values()} == {"none", "dp-sgd", "output-noise", "distillation"}
