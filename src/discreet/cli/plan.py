@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Sizes are public numbers."""
     parser.add_argument("--num-samples", type=int, required=True, help="number of pictures, or of subjects")
     parser.add_argument(
-        "--batch-size", type=int, help="expected number of them in a step; default: the one to expect most of"
+        "--batch-size", type=int, help="expected number of them in a step; default: by the shape of the measured runs"
     )
     parser.add_argument(
         "--epochs",
@@ -107,7 +107,7 @@ def _side_by_side(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _plan(arguments: argparse.Namespace, epochs: float, epsilon: float | None) -> PrivacyPlan:
-    """One plan, with the batch size that was asked for, or the best to expect."""
+    """One plan, with the batch size that was asked for, or one of the shape that was measured."""
     from discreet.privacy.expectation import batch_size_for
     from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
 
@@ -147,8 +147,9 @@ def _explain(output: Output, expected: list[dict[str, Any]]) -> None:
     measured = measurements()
     output.line(
         "Expected to be kept: the share of what ordinary training would gain in mIoU over the public start. A rule of "
-        f"thumb, by runs that were measured: {measured.task}, {measured.num_samples} pictures, where ordinary training "
-        f"goes from {measured.start_miou:.1%} to {measured.ordinary_miou:.1%}."
+        f"thumb, by no more than {len(measured.runs)} measured runs: {measured.task}, {measured.num_samples} pictures, "
+        f"where ordinary training goes from {measured.start_miou:.1%} to {measured.ordinary_miou:.1%}. Ranges are over "
+        "held-out pictures, not over tasks."
     )
     for reason in dict.fromkeys(one["beyond"] for one in expected if one["beyond"] is not None):
         output.line(f"* {reason}")

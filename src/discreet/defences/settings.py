@@ -181,7 +181,7 @@ class CompareSettings(_Section):
                 return section
         if self.reference != before.reference:
             return "the row without a defence"
-        for name in {*begun, self.reference}:
+        for name in dict.fromkeys([str(self.reference), *begun]):
             if name not in self.rows or not self.rows[name].is_the_same_as(before.rows[name]):
                 return f"row {name}"
             # The first seed alone is attacked.
