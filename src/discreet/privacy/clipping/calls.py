@@ -23,6 +23,10 @@ class LayerCall:
         layer_input: [B, …].
         output_gradient: of the summed loss, [B, …].
         views: rows that belong to one sample, one after the other; B is the number of samples times this.
+        wants_input: whether the gradient of the input is asked for; `gradients` computes it beside the others.
+
+    Attributes:
+        input_gradient: [B, …], once it was computed.
     """
 
     name: str
@@ -30,6 +34,8 @@ class LayerCall:
     layer_input: Tensor
     output_gradient: Tensor
     views: int = 1
+    wants_input: bool = False
+    input_gradient: Tensor | None = field(default=None, init=False)
     _versions: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -38,7 +44,10 @@ class LayerCall:
     def gradients(self, wanted: Collection[str]) -> dict[str, Tensor]:
         """Per-sample gradients of "weight", "bias" or both, each [B / views, *shape]; see `per_sample_gradients`."""
         self._check_unchanged()
-        found = per_sample_gradients(self.layer, self.layer_input, self.output_gradient, wanted)
+        asked = {*wanted, "input"} if self.wants_input else wanted
+        found = per_sample_gradients(self.layer, self.layer_input, self.output_gradient, asked)
+        if self.wants_input:
+            self.input_gradient = found.pop("input").to(self.layer_input.dtype)
         if self.views == 1:
             return found
         return {key: rows.reshape(-1, self.views, *rows.shape[1:]).sum(1) for key, rows in found.items()}

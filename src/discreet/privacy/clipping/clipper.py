@@ -194,9 +194,15 @@ class Clipper:
                 self._sums[name] = added.to(_sum_dtype(self._taps.parameters[name]))
 
     def _collect(
-        self, name: str, layer: nn.Module, layer_input: Tensor, output_gradient: Tensor, names: dict[str, str]
-    ) -> None:
-        """Take one layer call's per-sample gradients, adding to those of earlier calls."""
+        self,
+        name: str,
+        layer: nn.Module,
+        layer_input: Tensor,
+        output_gradient: Tensor,
+        names: dict[str, str],
+        wants_input: bool,  # noqa: FBT001
+    ) -> Tensor | None:
+        """Take one layer call's per-sample gradients, adding to those of earlier calls; return its input's, if wanted."""
         batch = self._batch
         if batch is None:
             raise ClippingError(
@@ -210,12 +216,17 @@ class Clipper:
                 f"samples{of_views}; put the sample first in every layer's input (windows and queries are not samples)"
             )
         with torch.no_grad():
-            batch.take(LayerCall(name, layer, layer_input, output_gradient, self._views), names)
+            call = LayerCall(name, layer, layer_input, output_gradient, self._views, wants_input)
+            batch.take(call, names)
             group = self._group_of[next(iter(names.values()))]
-            is_whole = all(self._taps.num_calls(member) == 1 for member in group)
             # Short ones take no room, and are quicker all at once.
-            if self.style == "per_layer" and is_whole and not batch.holds_short_alone(group):
+            if self.style == "per_layer" and self._is_whole(group) and not batch.holds_short_alone(group):
                 self._add_clipped(batch, group)
+        return call.input_gradient
+
+    def _is_whole(self, group: list[str]) -> bool:
+        """Whether all has been told of some parameters that are clipped together: their layers were called once."""
+        return all(self._taps.num_calls(name) == 1 for name in group)
 
     def _add_clipped(self, batch: Batch, group: list[str]) -> None:
         """Scale each sample's gradient of some parameters by their norm, add to the batch's sum, and let go of it."""

@@ -9,18 +9,16 @@ Source: Book-keeping (arXiv 2210.00038), instantiated per-sample gradients.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError
-from discreet.privacy.clipping.convolution import has_ways_of_its_own, per_sample_weight
+from discreet.privacy.clipping.convolution import per_sample_weight
+from discreet.privacy.clipping.norms import Gradients, frozen_batch_norm, group_norm
 from discreet.privacy.clipping.shortcuts import as_tokens
 
-# Each gradient is computed only when it is called for: a frozen weight costs nothing.
-Gradients = dict[str, Callable[[], Tensor]]
 Rule = Callable[[nn.Module, Tensor, Tensor], Gradients]
 
 
@@ -36,69 +34,6 @@ def _conv2d(layer: nn.Module, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Grad
         "weight": lambda: per_sample_weight(layer, input_BDHW, gradient_BPHW),
         "bias": lambda: gradient_BPHW.sum((2, 3)),
     }
-
-
-def _channel_affine(gradient: Tensor, normalise: Callable[[], Tensor]) -> Gradients:
-    """Scale and shift by channel: everything after the channel axis is summed."""
-
-    def by_channel(values: Tensor) -> Tensor:
-        return values.sum(tuple(range(2, values.dim()))) if values.dim() > 2 else values
-
-    return {"weight": lambda: by_channel(gradient * normalise()), "bias": lambda: by_channel(gradient)}
-
-
-def _group_norm(layer: nn.Module, input_BDT: Tensor, gradient_BDT: Tensor) -> Gradients:
-    assert isinstance(layer, nn.GroupNorm)
-    return _channel_affine(gradient_BDT, lambda: F.group_norm(input_BDT, layer.num_groups, eps=layer.eps))
-
-
-def _frozen_batch_norm(layer: nn.Module, input_BDHW: Tensor, gradient_BDHW: Tensor) -> Gradients:
-    """The statistics are public constants: only scale and shift have gradients."""
-    assert isinstance(layer, nn.BatchNorm2d)
-    assert layer.running_mean is not None
-    assert layer.running_var is not None
-    mean, variance = layer.running_mean.to(input_BDHW.dtype), layer.running_var.to(input_BDHW.dtype)
-    if input_BDHW.device.type != "cpu":
-        # PyTorch's own kernel wants statistics of the batch there, even where it is not to use them.
-        return _plain_batch_norm(input_BDHW, gradient_BDHW, mean, variance, layer.eps)
-    batch = len(input_BDHW)
-
-    @cache
-    def both() -> tuple[Tensor, Tensor]:
-        if has_ways_of_its_own(input_BDHW):
-            found = [
-                _norm_gradients(input_BDHW[row : row + 1], gradient_BDHW[row : row + 1], mean, variance, layer.eps)
-                for row in range(len(input_BDHW))
-            ]
-            return torch.stack([scale for scale, _ in found]), torch.stack([shift for _, shift in found])
-        scale, shift = _norm_gradients(
-            _as_one(input_BDHW), _as_one(gradient_BDHW), mean.repeat(batch), variance.repeat(batch), layer.eps
-        )
-        return scale.reshape(batch, -1), shift.reshape(batch, -1)
-
-    return {"weight": lambda: both()[0], "bias": lambda: both()[1]}
-
-
-def _plain_batch_norm(
-    input_BDHW: Tensor, gradient_BDHW: Tensor, mean_D: Tensor, variance_D: Tensor, eps: float
-) -> Gradients:
-    """As `_frozen_batch_norm`, by operations that every device has."""
-    return _channel_affine(gradient_BDHW, lambda: F.batch_norm(input_BDHW, mean_D, variance_D, training=False, eps=eps))
-
-
-def _as_one(values_BDHW: Tensor) -> Tensor:
-    """All samples' channels as those of one sample, [1, B·D, H, W]."""
-    return values_BDHW.reshape(1, -1, *values_BDHW.shape[2:])
-
-
-def _norm_gradients(
-    input_1CHW: Tensor, gradient_1CHW: Tensor, mean_C: Tensor, variance_C: Tensor, eps: float
-) -> tuple[Tensor, Tensor]:
-    """Gradients [C] of scale and shift of a norm with stored statistics, in one pass; inputs are centred first."""
-    _, scale, shift = torch.ops.aten.native_batch_norm_backward(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        gradient_1CHW, input_1CHW, None, mean_C, variance_C, None, None, False, eps, [False, True, True]
-    )
-    return scale, shift  # pyright: ignore[reportUnknownVariableType]
 
 
 def _layer_norm(layer: nn.Module, input_BTD: Tensor, gradient_BTD: Tensor) -> Gradients:
@@ -133,9 +68,9 @@ def _embedding(layer: nn.Module, index_BT: Tensor, gradient_BTD: Tensor) -> Grad
 _RULES: dict[type[nn.Module], Rule] = {
     nn.Linear: _linear,
     nn.Conv2d: _conv2d,
-    nn.GroupNorm: _group_norm,
+    nn.GroupNorm: group_norm,
     nn.LayerNorm: _layer_norm,
-    nn.BatchNorm2d: _frozen_batch_norm,
+    nn.BatchNorm2d: frozen_batch_norm,
     nn.Embedding: _embedding,
 }
 KNOWN_LAYERS = ", ".join(kind.__name__ for kind in _RULES)
@@ -152,6 +87,11 @@ def rule_for(layer: nn.Module) -> Rule | None:
             own = all(getattr(type(layer), way) is getattr(kind, way) for way in ways)
             return rule if own and not vars(layer).keys() & set(ways) else None
     return None
+
+
+def tells_of_its_input(layer: nn.Module) -> bool:
+    """Whether a layer's rule has the gradient of its input, too, so that autograd need not compute it again."""
+    return isinstance(layer, nn.BatchNorm2d | nn.GroupNorm)
 
 
 def has_sample_axis(layer: nn.Module, layer_input: Tensor) -> bool:
@@ -190,7 +130,7 @@ def per_sample_gradients(
         layer: one of KNOWN_LAYERS.
         layer_input: what the layer was called with, [B, …]. *SENSITIVE*
         output_gradient: gradient of the summed loss by the layer's output, [B, …]. *SENSITIVE*
-        wanted: "weight", "bias" or both. *Public*
+        wanted: any of "weight", "bias" and, of layers that tell of it, "input". *Public*
 
     Returns:
         those wanted, each [B, *shape]; at least float32. *SENSITIVE*

@@ -19,24 +19,27 @@ from torch.nn.modules.instancenorm import _InstanceNorm  # pyright: ignore[repor
 from torch.nn.parameter import UninitializedParameter
 
 from discreet.errors import ClippingError, IsolationError
-from discreet.privacy.clipping.gradients import KNOWN_LAYERS, refuse_unknown_options, rule_for
+from discreet.privacy.clipping.gradients import KNOWN_LAYERS, refuse_unknown_options, rule_for, tells_of_its_input
 
-# (layer name, layer, its input, gradient of its output, {"weight" or "bias": name of the parameter in the module})
-Listener = Callable[[str, nn.Module, Tensor, Tensor, dict[str, str]], None]
+# (layer name, layer, its input, gradient of its output, {"weight" or "bias": name of the parameter in the module},
+# whether the gradient of the input is wanted): that gradient, or None
+Listener = Callable[[str, nn.Module, Tensor, Tensor, dict[str, str], bool], Tensor | None]
 
 _Read = Callable[[], Tensor]
+_Tell = Callable[[Tensor, _Read], Tensor | None]
 
 
 class _Tap(torch.autograd.Function):
     """Hands on an output as it is, and on the way back tells of its gradient and of the layer's input.
 
-    The anchor puts it into the graph even where neither the layer's input nor its parameters are. The input is kept
+    Where the listener answers with that input's gradient, the layer itself is left out of the graph: its output comes
+    detached, and its input as it is; otherwise it is the other way round. The anchor puts it into the graph even where neither the layer's input nor its parameters are. The input is kept
     by autograd, which lets go of it in time, and where activations are checkpointed keeps none but computes it again.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, output: Tensor, anchor: Tensor, layer_input: Tensor, tell: Callable[[Tensor, _Read], None]
+        ctx: Any, output: Tensor, anchor: Tensor, layer_input: Tensor, tell: _Tell
     ) -> Tensor:
         ctx.save_for_backward(layer_input)
         ctx.tell = tell
@@ -44,9 +47,9 @@ class _Tap(torch.autograd.Function):
         return output.new_empty(0).set_(output)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
-        ctx.tell(gradients[0], lambda: ctx.saved_tensors[0])
-        return gradients[0] if ctx.needs_input_grad[0] else None, None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor | None, None]:
+        of_input: Tensor | None = ctx.tell(gradients[0], lambda: ctx.saved_tensors[0])
+        return gradients[0] if ctx.needs_input_grad[0] else None, None, of_input, None
 
 
 class LayerTaps:
@@ -194,10 +197,12 @@ class LayerTaps:
         if len(inputs) != 1:
             raise ClippingError(f"layer {name} was called with keyword arguments; call it as layer(input)")
         names, version, told = self._names_in(layer), inputs[0]._version, False
+        takes_over = tells_of_its_input(layer) and inputs[0].requires_grad
+        weighed = _versions(layer)
         if not self._runs_backward:
             self._calls.update(names.values())
 
-        def tell(gradient: Tensor, read_input: _Read) -> None:
+        def tell(gradient: Tensor, read_input: _Read) -> Tensor | None:
             nonlocal told
             if told:
                 raise ClippingError(f"the loss went through layer {name} once already; a forward pass counts once")
@@ -209,9 +214,18 @@ class LayerTaps:
                 raise (ClippingError(changed) if "inplace operation" in str(problem) else problem) from None
             if layer_input._version != version:
                 raise ClippingError(changed)
-            self._listener(name, layer, layer_input, gradient, names)
+            if takes_over and _versions(layer) != weighed:
+                raise ClippingError(f"layer {name} was changed in place after the call; step after accumulate()")
+            return self._listener(name, layer, layer_input, gradient, names, takes_over)
 
+        if takes_over:
+            return _Tap.apply(output.detach(), self._anchor, inputs[0], tell)  # pyright: ignore
         return _Tap.apply(output, self._anchor, inputs[0].detach(), tell)  # pyright: ignore
+
+
+def _versions(layer: nn.Module) -> list[int]:
+    """How often each of a layer's own tensors was changed in place."""
+    return [tensor._version for tensor in (*layer.parameters(recurse=False), *layer.buffers(recurse=False))]
 
 
 def _refuser(name: str) -> Callable[[Tensor], NoReturn]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from discreet.privacy import Clipper
-from discreet.privacy.clipping.gradients import _plain_batch_norm, per_sample_gradients
+from discreet.privacy.clipping.norms import _affine, _by_plain_operations
 
 
 @pytest.fixture
@@ -98,15 +98,11 @@ def test_in_bfloat16_each_sample_stays_within_the_bound(style: str) -> None:
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_frozen_norms_have_the_same_gradients_on_devices_without_the_fused_kernel(layout: torch.memory_format) -> None:
+def test_norms_have_the_same_gradients_on_devices_without_the_fused_kernel(layout: torch.memory_format) -> None:
     torch.manual_seed(0)
-    norm = nn.BatchNorm2d(6).eval().double()
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    norm.running_mean.normal_()
-    norm.running_var.uniform_(0.5, 2)
     inputs, gradient = (torch.randn(3, 6, 5, 4, dtype=torch.float64).to(memory_format=layout) for _ in range(2))
-    fused = per_sample_gradients(norm, inputs, gradient, ("weight", "bias"))
-    plain = _plain_batch_norm(inputs, gradient, norm.running_mean, norm.running_var, norm.eps)
-    for key, expected in fused.items():
-        torch.testing.assert_close(plain[key](), expected, rtol=1e-12, atol=1e-12)
+    mean, variance = torch.randn(3, 6, dtype=torch.float64), torch.rand(3, 6, dtype=torch.float64) + 0.5
+    fused = _affine(inputs, gradient, mean, variance, 1e-3)
+    plain = _by_plain_operations(inputs, gradient, mean, variance, 1e-3)
+    for found, expected in zip(plain, fused, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
