@@ -160,6 +160,36 @@ def test_a_row_may_be_added(compared: Path, place: Path, verb: Verb) -> None:
     assert {path: path.stat().st_mtime_ns for path in compared.glob("rows/*/run/model.safetensors")} == trained
 
 
+def test_finished_runs_are_loaded_and_others_refused(
+    compared: Path, place: Path, verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The runs of the comparison, once more, as rows of another."""
+    settings = (place / "COMPARE.toml").read_text().split("[rows.plain]")[0]
+    runs = {row: compared / "rows" / f"{row}-7" / "run" for row in ("plain", "private")}
+    plain = f'[rows.today]\ndefence = "none"\nrun = "{runs["plain"]}"\n'
+    private = f'[rows.tomorrow]\ndefence = "dp-sgd"\nrun = "{runs["private"]}"\n'
+    blurred = '[rows.blurred]\ndefence = "output-noise"\nof = "today"\nclass_noise = 1.0\n'
+    (tmp_path / "good.toml").write_text(settings + plain + private + blurred)
+    assert verb(tmp_path / "good.toml", "--out", tmp_path / "out") == 0
+    before, after = (
+        {row["name"]: row for row in json.loads((folder / "table.json").read_text())["rows"]}
+        for folder in (compared, tmp_path / "out")
+    )
+    for old, new in (("plain", "today"), ("private", "tomorrow"), ("blurred", "blurred")):
+        assert after[new]["epsilon"] == before[old]["epsilon"]
+        assert after[new]["miou"] == before[old]["miou"]
+        assert after[new]["train_seconds"] == 0
+    for name, text, told in (
+        ("defence", settings + plain + private.replace("dp-sgd", "none"), "is a private run"),
+        ("people", settings.replace("@train", "@val") + plain, "learned from"),
+        ("nothing", settings + plain.replace("plain-7", "plane-7"), "does not exist"),
+        ("both", settings + plain + 'set = { "training.epochs" = 2 }\n', "has its own settings"),
+    ):
+        (tmp_path / f"{name}.toml").write_text(text)
+        assert verb(tmp_path / f"{name}.toml", "--out", tmp_path / name) == 1, name
+        assert told in capsys.readouterr().err, name
+
+
 def test_another_comparison_needs_another_folder(
     compared: Path, place: Path, verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from discreet.auditing.attacks import chosen_attacks
 from discreet.auditing.audit import AuditPlan, audit
 from discreet.auditing.audited import Audited
-from discreet.auditing.audited_run import read_audited_run
+from discreet.auditing.audited_run import read_audited_run, run_settings
 from discreet.auditing.card import AUDIT_FILE
 from discreet.auditing.inversion import InversionPlan
 from discreet.auditing.report import audit_html
@@ -24,6 +24,7 @@ from discreet.data import open_spec
 from discreet.defences.distillation import forget_labels, label_by_teacher
 from discreet.defences.output_noise import BlurredM2FP
 from discreet.defences.settings import CompareSettings
+from discreet.errors import ConfigurationError
 from discreet.inference.models import model_folder
 from discreet.inference.parser import Parser
 from discreet.labels import LabelSet
@@ -64,8 +65,11 @@ class Bench:
     def run_folder(self, row: str, seed: int) -> Path:
         """Of the run whose weights a row uses."""
         wanted = self.settings.rows[row]
-        owner = wanted.of if wanted.defence == "output-noise" and wanted.of is not None else row
-        return self.folder(owner, seed) / "run"
+        if wanted.run is not None:
+            return Path(wanted.run)
+        if wanted.defence == "output-noise" and wanted.of is not None:
+            return self.run_folder(wanted.of, seed)
+        return self.folder(row, seed) / "run"
 
     @property
     def start(self) -> Path | None:
@@ -78,6 +82,8 @@ class Bench:
         """Settings of the row without a defence."""
         reference = self.settings.reference
         assert reference is not None
+        if (finished := self.settings.rows[reference].run) is not None:
+            return run_settings(Path(finished))
         return self.settings.run_settings(reference, self.settings.seeds_of(reference)[0], self.specs["train"])
 
 
@@ -88,7 +94,7 @@ class Cell:
     Args:
         pixels: int [N, 3, P] of each picture: right, labelled, predicted.
         pixel_accuracy: over all of them.
-        train_seconds: of this row's own training, and of labelling for students; 0 where nothing trains.
+        train_seconds: of this row's own training, and of labelling for students; 0 where nothing trains here.
         epsilon, delta: that are guaranteed to those in data.train; None where nothing is.
         audit: as in audit.json; None where none was asked for.
     """
@@ -141,6 +147,9 @@ def parser_of(bench: Bench, row: str, seed: int) -> Parser:
 def _train(bench: Bench, row: str, seed: int, progress: Progress) -> None:
     """The row's run, or the rest of it."""
     folder, run = bench.folder(row, seed), bench.run_folder(row, seed)
+    if bench.settings.rows[row].run is not None:
+        _check_finished(bench, row, run)
+        return
     begun = (run / RUN_FILE).exists()
     if begun and read_record(run / RUN_FILE).complete:
         return
@@ -162,6 +171,25 @@ def _train(bench: Bench, row: str, seed: int, progress: Progress) -> None:
         )
         train(settings, run, around, resume=begun)
     forget_labels(folder / "labelled")
+
+
+def _check_finished(bench: Bench, row: str, run: Path) -> None:
+    """That a run which is there can stand in the table.
+
+    Raises:
+        ConfigurationError: it is not complete, is no run of the row's defence, or learned from other pictures.
+    """
+    settings = run_settings(run)
+    if not (run / RUN_FILE).exists() or not read_record(run / RUN_FILE).complete:
+        raise ConfigurationError(f"row {row}: {run} is not finished; go on with `discreet train --resume {run}`")
+    if (settings.privacy is None) != (bench.settings.rows[row].defence == "none"):
+        kind = "an ordinary run (none)" if settings.privacy is None else "a private run (dp-sgd)"
+        raise ConfigurationError(f"row {row}: {run} is {kind}; name its defence so")
+    if settings.data.train != bench.specs["train"]:
+        raise ConfigurationError(
+            f"row {row}: {run} learned from {settings.data.train}, and data.train is {bench.specs['train']}; attacks "
+            "ask who of the same people was learned from: give data.train as that run has it"
+        )
 
 
 @contextmanager

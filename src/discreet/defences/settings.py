@@ -59,11 +59,13 @@ class Row(_Section):
 
     set: "section.key" = value, over [base].
     of: the row whose outputs are blurred, or that teaches.
+    run: the folder of a finished `discreet train` on data.train, which is measured as it is instead of training.
     """
 
     defence: Defence
     set: dict[str, Any] = {}
     of: str | None = None
+    run: str | None = None
     seeds: list[int] | None = None
     class_noise: float = 0.0
     mask_noise: float = 0.0
@@ -77,6 +79,8 @@ class Row(_Section):
                 "`of` names the row whose outputs are blurred, or that teaches: output-noise and distillation need it, "
                 "others have none"
             )
+        if self.run is not None and (needs_another or self.set or len(self.seeds or [0]) > 1):
+            raise ValueError("`run` is for none and dp-sgd, has its own settings (no `set`), and one seed")
         if self.defence == "output-noise":
             self.noise()
         elif self.class_noise or self.mask_noise or self.smooth_cells:
@@ -135,14 +139,14 @@ class CompareSettings(_Section):
         return next((name for name, row in self.rows.items() if row.defence == "none"), None)
 
     def seeds_of(self, row: str) -> list[int]:
-        """Seeds of a row."""
-        return self.rows[row].seeds or self.seeds
+        """Seeds of a row; a run that is there has one, which only names its folder."""
+        return self.rows[row].seeds or (self.seeds if self.rows[row].run is None else self.seeds[:1])
 
     def run_settings(self, row: str, seed: int, train: str) -> RunSettings:
         """What `discreet train` would be given.
 
         Args:
-            row: one that trains.
+            row: one that trains here.
             seed: of the run.
             train: SPEC of what it learns from.
 
@@ -209,7 +213,7 @@ def read_compare_settings(path: Path) -> CompareSettings:
         place = ".".join(str(part) for part in error["loc"])
         raise ConfigurationError(f"{path}: {place or 'rows'}: {error['msg'].removeprefix('Value error, ')}") from None
     for name, row in settings.rows.items():
-        if row.defence != "output-noise":
+        if row.defence != "output-noise" and row.run is None:
             for seed in settings.seeds_of(name):
                 settings.run_settings(name, seed, "folder:checked")
     return settings

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from discreet.errors import ClippingError
 from discreet.privacy.clipping import shortcuts
+from discreet.privacy.clipping.exact import without_autocast
 from discreet.privacy.clipping.gradients import per_sample_gradients
 
 
@@ -59,7 +60,7 @@ class LayerCall:
     def squared_norms(self) -> Tensor:
         """Squared norms of the weight's per-sample gradients, float64 [B / views]."""
         layer_input, gradient = self._wide()
-        with torch.autocast(gradient.device.type, enabled=False):
+        with without_autocast(gradient.device.type):
             return shortcuts.squared_norms(self.layer, layer_input, gradient, self.views)
 
     def weighted_sum(self, scale_B: Tensor, finite_B: Tensor | None) -> Tensor:
@@ -76,7 +77,7 @@ class LayerCall:
                 return torch.zeros_like(self.layer.weight, dtype=gradient.dtype)  # pyright: ignore
             finite_B = finite_B.repeat_interleave(self.views)
             layer_input, gradient, scale_B = layer_input[finite_B], gradient[finite_B], scale_B[finite_B]
-        with torch.autocast(gradient.device.type, enabled=False):
+        with without_autocast(gradient.device.type):
             return shortcuts.weighted_sum(self.layer, layer_input, gradient, scale_B)
 
     def _wide(self) -> tuple[Tensor, Tensor]:

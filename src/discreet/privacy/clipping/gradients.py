@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError
 from discreet.privacy.clipping.convolution import per_sample_weight
+from discreet.privacy.clipping.exact import without_autocast
 from discreet.privacy.clipping.norms import Gradients, frozen_batch_norm, group_norm
 from discreet.privacy.clipping.shortcuts import as_tokens
 
@@ -73,6 +74,8 @@ _RULES: dict[type[nn.Module], Rule] = {
     nn.BatchNorm2d: frozen_batch_norm,
     nn.Embedding: _embedding,
 }
+# What decides what a layer computes.
+_WAYS = ("__call__", "_call_impl", "forward", "_conv_forward")
 KNOWN_LAYERS = ", ".join(kind.__name__ for kind in _RULES)
 
 
@@ -81,11 +84,11 @@ def rule_for(layer: nn.Module) -> Rule | None:
 
     A subclass may add methods, but one that computes something else has another gradient.
     """
+    given, itself = type(layer), vars(layer)
     for kind, rule in _RULES.items():
         if isinstance(layer, kind):
-            ways = [way for way in ("__call__", "_call_impl", "forward", "_conv_forward") if hasattr(kind, way)]
-            own = all(getattr(type(layer), way) is getattr(kind, way) for way in ways)
-            return rule if own and not vars(layer).keys() & set(ways) else None
+            own = all(getattr(given, way, None) is getattr(kind, way, None) and way not in itself for way in _WAYS)
+            return rule if own else None
     return None
 
 
@@ -140,6 +143,6 @@ def per_sample_gradients(
     wide = torch.promote_types(output_gradient.dtype, torch.float32)
     if layer_input.is_floating_point():
         layer_input = layer_input.to(wide)
-    with torch.autocast(output_gradient.device.type, enabled=False):
+    with without_autocast(output_gradient.device.type):
         gradients = rule(layer, layer_input, output_gradient.to(wide))
         return {key: gradients[key]() for key in wanted}

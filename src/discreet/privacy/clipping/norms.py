@@ -98,11 +98,8 @@ def _affine(
     if input_BCT.device.type != "cpu":
         return _by_plain_operations(input_BCT, gradient_BCT, mean_BC, variance_BC, eps)
     if has_ways_of_its_own(input_BCT):
-        rows = [slice(row, row + 1) for row in range(len(input_BCT))]
-        found = [
-            _kernel(input_BCT[row], gradient_BCT[row], mean_BC[row].flatten(), variance_BC[row].flatten(), eps)
-            for row in rows
-        ]
+        rows = zip(input_BCT.split(1), gradient_BCT.split(1), mean_BC.unbind(), variance_BC.unbind(), strict=True)
+        found = [_kernel(*row, eps) for row in rows]
         return torch.stack([scale for scale, _ in found]), torch.stack([shift for _, shift in found])
     # All samples' channels as those of one sample.
     one_input, one_gradient = (values.reshape(1, -1, *values.shape[2:]) for values in (input_BCT, gradient_BCT))

@@ -162,6 +162,7 @@ class LayerTaps:
 
     def _tap(self, name: str, layer: nn.Module) -> None:
         """Listen to one layer."""
+        names = self._names_in(layer)
 
         def before(called: nn.Module, _: tuple[Any, ...]) -> None:
             if called is layer:  # a deep copy carries the hooks of its original
@@ -174,7 +175,7 @@ class LayerTaps:
             # None where the layer itself raised: its own error is on the way.
             if output is None or not torch.is_grad_enabled():
                 return None
-            return self._record(name, layer, inputs, output)
+            return self._record(name, layer, names, inputs, output)
 
         # Last before the layer and first after it: what other hooks change is not the layer's.
         self._handles.append(layer.register_forward_pre_hook(before))
@@ -182,8 +183,8 @@ class LayerTaps:
 
     def _mute(self, layer: nn.Module) -> None:
         """Hide a layer's parameters from autograd while it runs."""
-        for parameter in layer.parameters(recurse=False):
-            if id(parameter) in self._names and parameter.requires_grad:
+        for parameter in layer._parameters.values():
+            if parameter is not None and parameter.requires_grad and id(parameter) in self._names:
                 parameter.requires_grad_(False)
                 self._muted.append(parameter)
 
@@ -192,13 +193,15 @@ class LayerTaps:
         while self._muted:
             self._muted.pop().requires_grad_(True)
 
-    def _record(self, name: str, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    def _record(
+        self, name: str, layer: nn.Module, names: dict[str, str], inputs: tuple[Any, ...], output: Tensor
+    ) -> Tensor:
         """Let autograd keep the input until the output's gradient arrives, once."""
         if len(inputs) != 1:
             raise ClippingError(f"layer {name} was called with keyword arguments; call it as layer(input)")
-        names, version, told = self._names_in(layer), inputs[0]._version, False
+        version, told = inputs[0]._version, False
         takes_over = tells_of_its_input(layer) and inputs[0].requires_grad
-        weighed = _versions(layer)
+        weighed = _versions(layer) if takes_over else []
         if not self._runs_backward:
             self._calls.update(names.values())
 
@@ -225,7 +228,8 @@ class LayerTaps:
 
 def _versions(layer: nn.Module) -> list[int]:
     """How often each of a layer's own tensors was changed in place."""
-    return [tensor._version for tensor in (*layer.parameters(recurse=False), *layer.buffers(recurse=False))]
+    own = (*layer._parameters.values(), *layer._buffers.values())
+    return [tensor._version for tensor in own if tensor is not None]
 
 
 def _refuser(name: str) -> Callable[[Tensor], NoReturn]:
