@@ -200,9 +200,9 @@ class Clipper:
         layer_input: Tensor,
         output_gradient: Tensor,
         names: dict[str, str],
-        wants_input: bool,  # noqa: FBT001
+        wants_input: bool,
     ) -> Tensor | None:
-        """Take one layer call's per-sample gradients, adding to those of earlier calls; return its input's, if wanted."""
+        """Take one layer call's per-sample gradients, adding to those of earlier calls; its input's, if wanted."""
         batch = self._batch
         if batch is None:
             raise ClippingError(

@@ -1,4 +1,4 @@
-"""Norms whose statistics are stored or each sample's own: gradients of scale, shift and input, in as few passes as can be.
+"""Norms whose statistics are stored or each sample's own: gradients of scale, shift and input, in few passes.
 
 Autograd's kernels for these sum gradients of scale and shift over the batch whether anybody wants them or not, and read
 everything once more for it. So the input's gradient is computed here, too.
@@ -33,7 +33,7 @@ def frozen_batch_norm(layer: nn.Module, input_BCHW: Tensor, gradient_BCHW: Tenso
         return _affine(input_BCHW, gradient_BCHW, mean_C.expand(batch, -1), variance_C.expand(batch, -1), layer.eps)
 
     def by_input() -> Tensor:
-        slope_C = _scale(layer, gradient_BCHW) * (variance_C + layer.eps).rsqrt()
+        slope_C = layer.weight.detach().to(gradient_BCHW.dtype) * (variance_C + layer.eps).rsqrt()
         return gradient_BCHW * slope_C[:, None, None]
 
     return {"weight": lambda: affine()[0], "bias": lambda: affine()[1], "input": by_input}
@@ -60,7 +60,7 @@ def group_norm(layer: nn.Module, input_BCT: Tensor, gradient_BCT: Tensor) -> Gra
 
     def by_input() -> Tensor:
         """What a shift of the input, and a stretch, would change of the statistics is taken out of the gradient."""
-        scale_C = _scale(layer, gradient_BCT)
+        scale_C = layer.weight.detach().to(gradient_BCT.dtype)
         (mean_BC, rate_BC), (along_BC, sum_BC) = statistics(), affine()
         stretch_BC, shift_BC = (_group_means(scale_C * told, groups, input_BCT) for told in (along_BC, sum_BC))
         by_value_BC = -rate_BC.square() * stretch_BC
@@ -79,13 +79,6 @@ def _group_means(told_BC: Tensor, groups: int, input_BCT: Tensor) -> Tensor:
     return means_BG.repeat_interleave(channels // groups, 1)
 
 
-def _scale(layer: nn.BatchNorm2d | nn.GroupNorm, like: Tensor) -> Tensor:
-    """A layer's scale; ones where it has none."""
-    weight: Tensor | None = layer.weight
-    channels = layer.num_channels if isinstance(layer, nn.GroupNorm) else layer.num_features
-    return like.new_ones(channels) if weight is None else weight.detach().to(like.dtype)
-
-
 def _spread(values_BC: Tensor, like: Tensor) -> Tensor:
     """A number of each channel, seen at every position."""
     return values_BC.reshape(*values_BC.shape, *[1] * (like.dim() - 2))
@@ -98,13 +91,18 @@ def _affine(
     if input_BCT.device.type != "cpu":
         return _by_plain_operations(input_BCT, gradient_BCT, mean_BC, variance_BC, eps)
     if has_ways_of_its_own(input_BCT):
-        rows = zip(input_BCT.split(1), gradient_BCT.split(1), mean_BC.unbind(), variance_BC.unbind(), strict=True)
+        rows = zip(_rows(input_BCT), _rows(gradient_BCT), mean_BC.unbind(), variance_BC.unbind(), strict=True)
         found = [_kernel(*row, eps) for row in rows]
         return torch.stack([scale for scale, _ in found]), torch.stack([shift for _, shift in found])
     # All samples' channels as those of one sample.
     one_input, one_gradient = (values.reshape(1, -1, *values.shape[2:]) for values in (input_BCT, gradient_BCT))
     scale, shift = _kernel(one_input, one_gradient, mean_BC.flatten(), variance_BC.flatten(), eps)
     return scale.reshape(mean_BC.shape), shift.reshape(mean_BC.shape)
+
+
+def _rows(values: Tensor) -> tuple[Tensor, ...]:
+    """Each sample's, as a batch of one."""
+    return values.split(1)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def _kernel(

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from discreet.privacy import Clipper
-from discreet.privacy.clipping.norms import _affine, _by_plain_operations
 
 
 @pytest.fixture
@@ -95,14 +94,3 @@ def test_in_bfloat16_each_sample_stays_within_the_bound(style: str) -> None:
         expected = torch.stack([sums[name] for sums in alone]).sum(0)
         # Products in bfloat16 round differently in a batch than alone.
         torch.testing.assert_close(total, expected, rtol=0.05, atol=0.01)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_norms_have_the_same_gradients_on_devices_without_the_fused_kernel(layout: torch.memory_format) -> None:
-    torch.manual_seed(0)
-    inputs, gradient = (torch.randn(3, 6, 5, 4, dtype=torch.float64).to(memory_format=layout) for _ in range(2))
-    mean, variance = torch.randn(3, 6, dtype=torch.float64), torch.rand(3, 6, dtype=torch.float64) + 0.5
-    fused = _affine(inputs, gradient, mean, variance, 1e-3)
-    plain = _by_plain_operations(inputs, gradient, mean, variance, 1e-3)
-    for found, expected in zip(plain, fused, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
