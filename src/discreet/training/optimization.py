@@ -80,23 +80,19 @@ class Optimization:
                 parameter.copy_(self._ema[name])
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Parameters by rate and decay: backbone, norms and biases may have rates of their own; scales, shifts and
-        tables never decay."""
-        settings = self._settings
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        """Backbone and the rest at their own rates; scales, shifts and tables without weight decay."""
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self._parameters.items():
-            peak = settings.learning_rate
-            if name.startswith(_BACKBONE):
-                peak *= settings.backbone_learning_rate
-            if parameter.dim() <= 1:
-                peak *= settings.norm_learning_rate
-            if settings.rates == "by-size":
-                peak *= max(float(parameter.detach().square().mean().sqrt()), 0.1)
             decays = parameter.dim() > 1 and "embed" not in name
-            groups.setdefault((peak, settings.weight_decay if decays else 0.0), []).append(parameter)
+            groups.setdefault((name.startswith(_BACKBONE), decays), []).append(parameter)
+        settings = self._settings
         return [
-            {"params": parameters, "peak": peak, "weight_decay": weight_decay}
-            for (peak, weight_decay), parameters in groups.items()
+            {
+                "params": parameters,
+                "peak": settings.learning_rate * (settings.backbone_learning_rate if backbone else 1.0),
+                "weight_decay": settings.weight_decay if decays else 0.0,
+            }
+            for (backbone, decays), parameters in groups.items()
         ]
 
 

@@ -77,8 +77,6 @@ class TrainingSettings(_Section):
     augmentation_multiplicity: int = Field(default=1, ge=1, le=64)
     learning_rate: float = Field(default=4e-4, gt=0, allow_inf_nan=False)
     backbone_learning_rate: float = Field(default=0.1, ge=0, allow_inf_nan=False)  # as a factor of learning_rate
-    norm_learning_rate: float = Field(default=1.0, ge=0, allow_inf_nan=False)  # of norms and biases; likewise a factor
-    rates: Literal["equal", "by-size"] = "equal"
     # "adam-bc" takes the noise out of Adam's second moments, "scale-then-privatise" clips tensors by what they carry;
     # without privacy both are "adam".
     optimizer: Literal["adam", "adam-bc", "scale-then-privatise"] = "adam"
