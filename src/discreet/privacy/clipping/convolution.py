@@ -48,10 +48,11 @@ def _channels_last(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) 
     if is_pointwise(layer) and layer.groups == 1:
         inputs, gradients = pointwise_tokens(layer, input_BDHW, gradient_BPHW)
         return torch.bmm(gradients.transpose(1, 2), inputs).reshape(len(input_BDHW), *layer.weight.shape)
-    if gradient_BPHW.shape[2:].numel() >= MANY_POSITIONS:
+    is_depthwise = layer.groups == layer.in_channels == layer.out_channels
+    if is_depthwise and max(layer.kernel_size) > TILE:
+        return _row_by_row(layer, input_BDHW, gradient_BPHW)
+    if is_depthwise or gradient_BPHW.shape[2:].numel() >= MANY_POSITIONS:
         return _one_by_one(layer, input_BDHW, gradient_BPHW)
-    if layer.groups == layer.in_channels == layer.out_channels and max(layer.kernel_size) > TILE:
-        return _shifted(layer, input_BDHW, gradient_BPHW)
     return _channels_first(layer, input_BDHW, gradient_BPHW)
 
 
@@ -68,21 +69,20 @@ def _one_by_one(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> 
     return weight
 
 
-def _shifted(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
-    """Of a depthwise layer, one place of the kernel after the other."""
+def _row_by_row(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """Of a depthwise layer, sample by sample and one row of the kernel after the other: that much stays in a cache."""
     rows, columns = _as_pair(layer.padding)
     padded = F.pad(input_BDHW, (columns, columns, rows, rows)).contiguous(memory_format=torch.channels_last)
-    height, width = gradient_BPHW.shape[2:]
     weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
-    for row in range(layer.kernel_size[0]):
-        for column in range(layer.kernel_size[1]):
-            top, left = row * layer.dilation[0], column * layer.dilation[1]
-            seen = padded[
-                :, :,
-                top : top + (height - 1) * layer.stride[0] + 1 : layer.stride[0],
-                left : left + (width - 1) * layer.stride[1] + 1 : layer.stride[1],
-            ]  # fmt: skip
-            weight[:, :, 0, row, column] = (seen * gradient_BPHW).sum((2, 3))
+    for sample, found in enumerate(weight):
+        windows = padded[sample]
+        for axis, (length, dilation, stride) in enumerate(
+            zip(layer.kernel_size, layer.dilation, layer.stride, strict=True), start=1
+        ):
+            windows = windows.unfold(axis, (length - 1) * dilation + 1, stride)[..., ::dilation]
+        gradient_HWP = gradient_BPHW[sample].permute(1, 2, 0)
+        for row, seen in enumerate(windows.permute(3, 4, 1, 2, 0)):
+            found[:, 0, row] = (seen * gradient_HWP).sum((1, 2)).T
     return weight
 
 
