@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discreet.m2fp import M2FP, criterion
+from discreet.m2fp.cells import cell_losses
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from discreet.training.devices import Precision, computing_in
@@ -38,11 +39,15 @@ class StepRecord(Protocol):
 Losses = Callable[[M2FP, Batch], Tensor]
 
 
-def picture_losses(model: M2FP, batch: Batch, precision: Precision = "float32") -> Tensor:
-    """The criterion's loss of each picture, [B]; layers compute in the given precision."""
+def picture_losses(model: M2FP, batch: Batch, precision: Precision = "float32", cell_weight: float = 0.0) -> Tensor:
+    """The criterion's loss of each picture, and `cell_weight` times that of its cells, [B]; layers compute in the given
+    precision."""
     with computing_in(precision, batch.images.device):
         output = model(batch.images)
-    return criterion(output, batch.targets, batch.generators, model.criterion_settings)
+    losses_B = criterion(output, batch.targets, batch.generators, model.criterion_settings)
+    if not cell_weight:
+        return losses_B
+    return losses_B + cell_weight * cell_losses(output, batch.targets, model.num_classes - model.human)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,9 @@ def run_steps(
     """
     micro_batch_size = settings.training.micro_batch_size
     assert micro_batch_size != "auto", "a number is found before the first step"
-    losses = losses or partial(picture_losses, precision=settings.training.precision)
+    losses = losses or partial(
+        picture_losses, precision=settings.training.precision, cell_weight=settings.training.cell_weight
+    )
     optimization = Optimization(model, settings.training, num_steps, gradients.noise_variance)
     config_hash = settings.digest()
     earlier = read_checkpoint(folder / CHECKPOINT_FILE, config_hash)
