@@ -7,7 +7,7 @@ checkpoint with the same key, so it is the same release and is charged once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from discreet.m2fp import M2FP, criterion
 from discreet.m2fp.cells import cell_losses
+from discreet.m2fp.output import M2FPOutput
+from discreet.m2fp.targets import Targets
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from discreet.training.devices import Precision, computing_in
@@ -40,14 +43,24 @@ Losses = Callable[[M2FP, Batch], Tensor]
 
 
 def picture_losses(model: M2FP, batch: Batch, precision: Precision = "float32", cell_weight: float = 0.0) -> Tensor:
-    """The criterion's loss of each picture, and `cell_weight` times that of its cells, [B]; layers compute in the given
-    precision."""
+    """The loss of each picture, [B]; layers compute in the given precision. See `output_losses`."""
     with computing_in(precision, batch.images.device):
         output = model(batch.images)
-    losses_B = criterion(output, batch.targets, batch.generators, model.criterion_settings)
+    return output_losses(model, output, batch.targets, batch.generators, cell_weight)
+
+
+def output_losses(
+    model: M2FP,
+    output: M2FPOutput,
+    targets: Sequence[Targets],
+    generators: Sequence[torch.Generator],
+    cell_weight: float = 0.0,
+) -> Tensor:
+    """The criterion's loss of each picture, and `cell_weight` times that of its cells, [B]."""
+    losses_B = criterion(output, targets, generators, model.criterion_settings)
     if not cell_weight:
         return losses_B
-    return losses_B + cell_weight * cell_losses(output, batch.targets, model.num_classes - model.human)
+    return losses_B + cell_weight * cell_losses(output, targets, model.num_classes - model.human)
 
 
 @dataclass(frozen=True)
