@@ -38,9 +38,10 @@ from discreet.data.transforms import AugmentSettings
 from discreet.inference.parser import Parser
 from discreet.labels import IGNORED
 from discreet.m2fp import M2FP, build, load_imagenet_lite0, load_model, save_model, set_trainable
-from discreet.m2fp.cells import cells_of
 from discreet.m2fp.layers import FrozenBatchNorm2d
+from discreet.m2fp.output import MASK_STRIDE
 from discreet.m2fp.pixel_decoder import PixelFeatures
+from discreet.m2fp.targets import Targets
 from discreet.m2fp.torch_backend import TorchBackend
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.devices import Precision, find_device, num_reading_processes
@@ -193,6 +194,15 @@ class DenseLosses:
         known_BHW = parts_BHW != IGNORED
         surprise_BHW = F.cross_entropy(logits_BPHW, parts_BHW, ignore_index=IGNORED, reduction="none")
         return losses_B + self._weight * surprise_BHW.sum((1, 2)) / known_BHW.sum((1, 2)).clamp(min=1)
+
+
+def cells_of(targets: Targets, num_parts: int) -> Tensor:
+    """The part in the middle of each cell of the mask features, int64 [H/4, W/4]; whole persons are no part."""
+    middle = slice(MASK_STRIDE // 2, None, MASK_STRIDE)
+    num_masks = int((targets.labels < num_parts).sum())  # persons come last
+    masks, labels = targets.masks[:num_masks, middle, middle], targets.labels[:num_masks].to(targets.masks.device)
+    # Every labelled pixel is in exactly one of them.
+    return torch.where(targets.valid[middle, middle], (masks * labels[:, None, None]).sum(0), IGNORED)
 
 
 def train_stage(

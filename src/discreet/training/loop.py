@@ -7,7 +7,7 @@ checkpoint with the same key, so it is the same release and is charged once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from discreet.m2fp import M2FP, criterion
-from discreet.m2fp.cells import cell_losses
-from discreet.m2fp.output import M2FPOutput
-from discreet.m2fp.targets import Targets
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from discreet.training.devices import Precision, computing_in
@@ -42,25 +38,11 @@ class StepRecord(Protocol):
 Losses = Callable[[M2FP, Batch], Tensor]
 
 
-def picture_losses(model: M2FP, batch: Batch, precision: Precision = "float32", cell_weight: float = 0.0) -> Tensor:
-    """The loss of each picture, [B]; layers compute in the given precision. See `output_losses`."""
+def picture_losses(model: M2FP, batch: Batch, precision: Precision = "float32") -> Tensor:
+    """The criterion's loss of each picture, [B]; layers compute in the given precision."""
     with computing_in(precision, batch.images.device):
         output = model(batch.images)
-    return output_losses(model, output, batch.targets, batch.generators, cell_weight)
-
-
-def output_losses(
-    model: M2FP,
-    output: M2FPOutput,
-    targets: Sequence[Targets],
-    generators: Sequence[torch.Generator],
-    cell_weight: float = 0.0,
-) -> Tensor:
-    """The criterion's loss of each picture, and `cell_weight` times that of its cells, [B]."""
-    losses_B = criterion(output, targets, generators, model.criterion_settings)
-    if not cell_weight:
-        return losses_B
-    return losses_B + cell_weight * cell_losses(output, targets, model.num_classes - model.human)
+    return criterion(output, batch.targets, batch.generators, model.criterion_settings)
 
 
 @dataclass(frozen=True)
@@ -116,9 +98,7 @@ def run_steps(
     """
     micro_batch_size = settings.training.micro_batch_size
     assert micro_batch_size != "auto", "a number is found before the first step"
-    losses = losses or partial(
-        picture_losses, precision=settings.training.precision, cell_weight=settings.training.cell_weight
-    )
+    losses = losses or partial(picture_losses, precision=settings.training.precision)
     optimization = Optimization(model, settings.training, num_steps, gradients.noise_variance)
     config_hash = settings.digest()
     earlier = read_checkpoint(folder / CHECKPOINT_FILE, config_hash)

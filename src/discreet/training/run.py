@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.errors import ConfigurationError
-from discreet.m2fp import M2FP, make_targets, merge_adapters
+from discreet.m2fp import M2FP, criterion, make_targets, merge_adapters
 from discreet.privacy.cross_check import require_agreement
 from discreet.privacy.isolation import check_isolation
 from discreet.privacy.keys import KEY_FILE, RunKey
@@ -28,7 +28,6 @@ from discreet.privacy.statement import RunFacts
 from discreet.training.batches import probe_picture
 from discreet.training.course import Course, Prepared
 from discreet.training.devices import find_device
-from discreet.training.loop import output_losses
 from discreet.training.planted import plant, read_planted
 from discreet.training.private_data import picture_bytes
 from discreet.training.release import release_metrics, release_model, release_statement
@@ -174,8 +173,8 @@ def make_plan(settings: RunSettings, num_units: int) -> PrivacyPlan | None:
     return PrivacyPlan.for_noise(noise_multiplier=privacy.noise_multiplier, **sizes)
 
 
-def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int, cell_weight: float = 0.0) -> None:
-    """Bring made-up pictures through the network, the run's losses and the clipper: do they stay apart?
+def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int) -> None:
+    """Bring made-up pictures through the network, the criterion and the clipper: do they stay apart?
 
     Raises:
         IsolationError: one picture influences another.
@@ -186,7 +185,7 @@ def try_isolation(model: M2FP, plan: PrivacyPlan, num_parts: int, cell_weight: f
         images = model.batch([model.normalise(image) for image, _ in pictures]).double()
         targets = [make_targets(parts, None, num_parts=num_parts, human=model.human) for _, parts in pictures]
         generators = [torch.Generator().manual_seed(probe) for probe in probes]
-        return output_losses(model, network(images), targets, generators, cell_weight)
+        return criterion(network(images), targets, generators, model.criterion_settings)
 
     check_isolation(model, probe_loss, max_grad_norm=plan.max_grad_norm, style=plan.clipping)
 
@@ -207,7 +206,7 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
     if plan is not None and around.ranks.leads:
         require_agreement(plan)
         with around.progress("try the network on made-up pictures", 1) as advance:
-            try_isolation(model, plan, len(source.label_set), training.cell_weight)
+            try_isolation(model, plan, len(source.label_set))
             advance()
     model.to(find_device(training.device, around.ranks.on_machine))
     return Prepared(source, units, plan, num_steps, training.trials, model)

@@ -85,7 +85,6 @@ class TrainingSettings(_Section):
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
     image_size: int | tuple[int, int] = 256  # a square, or [height, width]
     augmentation: Literal["full", "light", "none"] = "full"
-    cell_weight: float = Field(default=0.0, ge=0, allow_inf_nan=False)  # of a loss in every cell, beside the published
     seed: int = Field(default=7, ge=0)  # of augmentation and initialisation only; noise and sampling have their own key
     checkpoint_every: int = Field(default=20, ge=1)  # steps
     threads: int | None = Field(default=None, ge=1)
