@@ -47,9 +47,10 @@ def group_norm(layer: nn.Module, input_BCT: Tensor, gradient_BCT: Tensor) -> Gra
     @cache
     def statistics() -> tuple[Tensor, Tensor]:
         """Mean and one over the standard deviation, by channel: [B, C]."""
-        positions = input_BCT[0, 0].numel()
+        layout = torch.channels_last if has_ways_of_its_own(input_BCT) else torch.contiguous_format
+        laid_out, positions = input_BCT.contiguous(memory_format=layout), input_BCT[0, 0].numel()
         _, mean_BG, rate_BG = torch.native_group_norm(
-            input_BCT, None, None, batch, channels, positions, groups, layer.eps
+            laid_out, None, None, batch, channels, positions, groups, layer.eps
         )
         return tuple(of_group.repeat_interleave(channels // groups, 1) for of_group in (mean_BG, rate_BG))  # pyright: ignore[reportReturnType]
 

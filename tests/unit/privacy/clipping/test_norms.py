@@ -55,6 +55,19 @@ def test_all_gradients_are_autograds(kind: str, batch: int, layout: str, gradien
             torch.testing.assert_close(found[name][row], expected, rtol=1e-12, atol=1e-12)
 
 
+def test_tokens_may_be_seen_across() -> None:
+    """A view of [B, T, C] as [B, C, T], and gradients that are all one number."""
+    torch.manual_seed(0)
+    norm = norm_of("group norm")
+    inputs = drawn(2, 5, 6).transpose(1, 2).requires_grad_()
+    gradient = torch.ones((), dtype=torch.float64).expand(2, 6, 5)
+    found = per_sample_gradients(norm, inputs.detach(), gradient, ("weight", "bias", "input"))
+    wanted = torch.autograd.grad(norm(inputs), [*norm.parameters(), inputs], gradient)
+    torch.testing.assert_close(found["weight"].sum(0), wanted[0], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found["bias"].sum(0), wanted[1], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found["input"], wanted[2], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_devices_without_the_fused_kernel_find_the_same(layout: str) -> None:
     torch.manual_seed(0)
