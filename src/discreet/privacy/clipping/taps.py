@@ -162,8 +162,7 @@ class LayerTaps:
     def _tap(self, name: str, layer: nn.Module) -> None:
         """Listen to one layer."""
         names = self._names_in(layer)
-        weighed = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-        tensors = weighed if tells_of_its_input(layer) else []
+        own = (*layer.parameters(recurse=False), *layer.buffers(recurse=False)) if tells_of_its_input(layer) else ()
 
         def before(called: nn.Module, _: tuple[Any, ...]) -> None:
             if called is layer:  # a deep copy carries the hooks of its original
@@ -176,7 +175,7 @@ class LayerTaps:
             # None where the layer itself raised: its own error is on the way.
             if output is None or not torch.is_grad_enabled():
                 return None
-            return self._record(name, layer, names, tensors, inputs, output)
+            return self._record(name, layer, names, own, inputs, output)
 
         # Last before the layer and first after it: what other hooks change is not the layer's.
         self._handles.append(layer.register_forward_pre_hook(before))
@@ -200,19 +199,19 @@ class LayerTaps:
         name: str,
         layer: nn.Module,
         names: dict[str, str],
-        tensors: list[Tensor],
+        own: tuple[Tensor, ...],
         inputs: tuple[Any, ...],
         output: Tensor,
     ) -> Tensor:
         """Let autograd keep the input until the output's gradient arrives, once.
 
-        Of a layer that tells of its input, `tensors` are what its output was computed with.
+        `own` are the tensors of a layer that tells of its input: what it tells later is right while they are the same.
         """
         if len(inputs) != 1:
             raise ClippingError(f"layer {name} was called with keyword arguments; call it as layer(input)")
         version, told = inputs[0]._version, False
-        takes_over = bool(tensors) and inputs[0].requires_grad
-        weighed = _versions(tensors)
+        takes_over = bool(own) and inputs[0].requires_grad
+        versions = _versions(own)
         if not self._runs_backward:
             self._calls.update(names.values())
 
@@ -228,7 +227,7 @@ class LayerTaps:
                 raise (ClippingError(changed) if "inplace operation" in str(problem) else problem) from None
             if layer_input._version != version:
                 raise ClippingError(changed)
-            if takes_over and _versions(tensors) != weighed:
+            if takes_over and _versions(own) != versions:
                 raise ClippingError(f"layer {name} was changed in place after the call; step after accumulate()")
             return self._listener(name, layer, layer_input, gradient, names, takes_over)
 
@@ -237,7 +236,7 @@ class LayerTaps:
         return _Tap.apply(output, self._anchor, inputs[0].detach(), tell)  # pyright: ignore
 
 
-def _versions(tensors: list[Tensor]) -> list[int]:
+def _versions(tensors: tuple[Tensor, ...]) -> list[int]:
     """How often each was changed in place."""
     return [tensor._version for tensor in tensors]
 
