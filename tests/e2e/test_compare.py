@@ -169,7 +169,8 @@ def test_finished_runs_are_loaded_and_others_refused(
     plain = f'[rows.today]\ndefence = "none"\nrun = "{runs["plain"]}"\n'
     private = f'[rows.tomorrow]\ndefence = "dp-sgd"\nrun = "{runs["private"]}"\n'
     blurred = '[rows.blurred]\ndefence = "output-noise"\nof = "today"\nclass_noise = 1.0\n'
-    (tmp_path / "good.toml").write_text(settings + plain + private + blurred)
+    other = '[rows.other]\ndefence = "dp-sgd"\nset = { "model.init" = "none" }\n'
+    (tmp_path / "good.toml").write_text(settings + plain + private + blurred + other)
     assert verb(tmp_path / "good.toml", "--out", tmp_path / "out") == 0
     before, after = (
         {row["name"]: row for row in json.loads((folder / "table.json").read_text())["rows"]}
@@ -179,6 +180,9 @@ def test_finished_runs_are_loaded_and_others_refused(
         assert after[new]["epsilon"] == before[old]["epsilon"]
         assert after[new]["miou"] == before[old]["miou"]
         assert after[new]["train_seconds"] == 0
+    for row, has_start in (("today", True), ("other", False)):
+        attacked = json.loads((tmp_path / "out" / "rows" / f"{row}-7" / "audit.json").read_text())
+        assert (attacked["negative_control"] is not None) == has_start, "each is attacked beside its own start"
     for name, text, told in (
         ("defence", settings + plain + private.replace("dp-sgd", "none"), "is a private run"),
         ("people", settings.replace("@train", "@val") + plain, "learned from"),

@@ -196,7 +196,7 @@ def _attack(
     from discreet.auditing.shadows import ShadowRecipe, forget
     from discreet.cli.state import state_folder
     from discreet.errors import ConfigurationError
-    from discreet.loading import model_folder
+    from discreet.inference.models import start_folder
     from discreet.privacy.ledger import Ledger
     from discreet.training.private_data import picture_bytes
     from discreet.training.run import LEDGER_FILE
@@ -205,8 +205,7 @@ def _attack(
     trials = open_trials(settings, arguments.run, state_folder(), arguments.non_members)
     if trials.canaries is not None and arguments.pictures is not None:
         raise ConfigurationError("the run has canaries, which are guessed all together; leave out --pictures")
-    init = settings.model.init
-    start = None if init in (None, "none") else model_folder(init)
+    start = start_folder(settings.model.init)
     audited = read_audited_run(arguments.run, start)
     recipe = None
     if arguments.shadows:

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Train, and say what is guaranteed."""
     from discreet.cli.state import state_folder
-    from discreet.loading import model_folder
+    from discreet.inference.models import start_folder
     from discreet.training.ranks import ranks_of_environment
     from discreet.training.run import train
     from discreet.training.settings import read_settings
@@ -62,11 +62,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.canaries is not None:
         overrides.append(f"training.canaries={arguments.canaries}")
     settings = read_settings(arguments.settings, overrides, arguments.private)
-    init = settings.model.init
     with ranks_of_environment() as ranks, interruptible(output) as should_stop:
         around = Surroundings(
             state=state_folder(),
-            init=None if init in (None, "none") else model_folder(init),
+            init=start_folder(settings.model.init),
             progress=output.progress if ranks.leads else silent,
             should_stop=should_stop,
             test_seed=arguments.test_key,

@@ -25,7 +25,7 @@ from discreet.defences.distillation import forget_labels, label_by_teacher
 from discreet.defences.output_noise import BlurredM2FP
 from discreet.defences.settings import CompareSettings
 from discreet.errors import ConfigurationError
-from discreet.inference.models import model_folder
+from discreet.inference.models import start_folder
 from discreet.inference.parser import Parser
 from discreet.labels import LabelSet
 from discreet.m2fp import M2FP, load_model
@@ -74,8 +74,7 @@ class Bench:
     @property
     def start(self) -> Path | None:
         """Folder of the public start of the row without a defence."""
-        init = self.reference_run.model.init
-        return None if init in (None, "none") else model_folder(init)
+        return start_folder(self.reference_run.model.init)
 
     @property
     def reference_run(self) -> RunSettings:
@@ -163,10 +162,9 @@ def _train(bench: Bench, row: str, seed: int, progress: Progress) -> None:
                     parser_of(bench, wanted.of, seed), pictures, folder / "labelled", advance=advance
                 )
         settings = bench.settings.run_settings(row, seed, spec)
-        init = settings.model.init
         around = Surroundings(
             state=bench.state,
-            init=None if init in (None, "none") else model_folder(init),
+            init=start_folder(settings.model.init),
             progress=lambda description, total, done=0: progress(f"{row}: {description}", total, done),
         )
         train(settings, run, around, resume=begun)
@@ -210,12 +208,13 @@ def _spent(folder: Path) -> float:
 
 
 def _audited(bench: Bench, row: str, seed: int) -> Audited:
-    """The defended model, and what it guarantees to those in data.train.
+    """The defended model, beside the start of its own run, and what it guarantees to those in data.train.
 
     Blurring and distilling are post-processing: they keep a guarantee that was there, and add none.
     """
     wanted = bench.settings.rows[row]
-    found = read_audited_run(bench.run_folder(row, seed), bench.start)
+    run = bench.run_folder(row, seed)
+    found = read_audited_run(run, start_folder(run_settings(run).model.init))
     if wanted.defence == "output-noise":
         return replace(found, model=BlurredM2FP(found.model, wanted.noise(), seed))
     if wanted.defence == "distillation":

@@ -76,6 +76,15 @@ def model_folder(model: str | Path) -> Path:
     return folder
 
 
+def start_folder(init: str | Path | None) -> Path | None:
+    """The folder of a run's `model.init`; None where it starts from random weights.
+
+    Raises:
+        WeightsError: as of `model_folder`.
+    """
+    return None if init in (None, "none") else model_folder(init)
+
+
 def exported_folder(model: str | Path) -> Path:
     """The folder of a shipped name's exported form, or an exported folder.
 
