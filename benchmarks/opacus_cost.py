@@ -26,7 +26,7 @@ from discreet.m2fp.layers import FrozenBatchNorm2d
 from discreet.privacy import Clipper
 
 RESULTS = Path(__file__).parent / "results"
-NETWORKS = ("m2fp-lite", "m2fp-r50", "backbone-lite", "backbone-r50")
+NETWORKS = ("m2fp-lite", "m2fp-r50", "m2fp-r101", "backbone-lite", "backbone-r50")
 MAX_GRAD_NORM = 1.0
 Losses = Callable[[], Tensor]
 # One step; returns the samples' norms, or None where nobody asks.
