@@ -26,7 +26,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.mark.parametrize("page", ["from-m2fp.md", "from-m2fp.zh-CN.md"])
 def test_released_weights_are_read(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    released = build("m2fp-r50", num_classes=21, seed=5)
+    released = build("m2fp-r101", num_classes=21, seed=5)
     torch.save({"model": dump_released(released)}, tmp_path / "pytorch_model.pt")
     monkeypatch.chdir(tmp_path)
     exec(blocks(page, "python")[0], {})
@@ -37,16 +37,21 @@ def test_released_weights_are_read(page: str, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_page_asks_its_own_server_and_that_one_the_parser(
-    service: Running, picture: bytes, monkeypatch: pytest.MonkeyPatch
+    service: Running, picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARSER", service.url)
     monkeypatch.setenv("PARSER_CERT", str(service.certificate))
-    monkeypatch.setenv("PARSER_TOKEN", service.token())
+    token_file = tmp_path / "token"
+    monkeypatch.setenv("PARSER_TOKEN_FILE", str(token_file))
     page: dict[str, Any] = {"__name__": "page"}
     exec(blocks("from-m2fp.md", "python")[1], page)
     with page["parser"]:
+        token_file.write_text("an older one")
+        expired = page["app"].test_client().post("/predict", data={"file": (io.BytesIO(picture), "me.jpg")})
+        token_file.write_text(service.token() + "\n")
         answer = page["app"].test_client().post("/predict", data={"file": (io.BytesIO(picture), "me.jpg")})
         refused = page["app"].test_client().post("/predict", data={"file": (io.BytesIO(b"what"), "me.jpg")})
+    assert expired.status_code == 401
     assert answer.status_code == 200
     sent, came = np.array(Image.open(io.BytesIO(picture))), np.array(Image.open(io.BytesIO(answer.data)))
     assert came.shape == sent.shape
