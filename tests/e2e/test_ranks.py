@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -85,6 +86,25 @@ def test_nothing_of_the_connection_outlives_its_end(steps: dict[str, Path]) -> N
 def test_fault_17_the_same_noise_on_every_rank_is_seen(steps: dict[str, Path]) -> None:
     with pytest.raises(AssertionError):
         check_same_weights(steps["fault"], steps["one"])
+
+
+def test_processes_with_other_pictures_do_not_begin(
+    run_toml: Path, tmp_path: Path, pictures: Path, state: Path
+) -> None:
+    """One picture fewer, and units would be counted otherwise: some would be summed by both."""
+    shutil.copytree(pictures / "train", tmp_path / "older")
+    for kind, ending in (("images", "jpg"), ("parts", "png"), ("persons", "png")):
+        (tmp_path / "older" / kind / f"000.{ending}").unlink()
+    words = [str(word) for word in train_words(run_toml, tmp_path / "run")]
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, sys\nfrom discreet.cli.main import main\n"
+        f"more = ['--set', 'data.train=folder:{tmp_path / 'older'}'] if os.environ['RANK'] == '1' else []\n"
+        f"sys.exit(main({words!r} + more))\n"
+    )
+    done = run_program([str(script)], state)
+    assert done.returncode != 0
+    assert "other pictures than the one that leads" in done.stderr
 
 
 def rank_pids(parent: int, rank: int) -> Iterator[int]:

@@ -81,6 +81,38 @@ def test_a_run_without_privacy_claims_none_and_the_ledger_knows(
     (entry,) = json.loads(capsys.readouterr().out)["entries"]
     assert entry["plan"] is None
 
+    # Noise on top of weights that know the pictures by heart would protect nobody.
+    assert run_verb("train", run_toml, "--out", tmp_path / "on-top", "--init", out) == 1
+    assert f"the start comes from run {entry['run_id']}" in capsys.readouterr().err
+    assert not (tmp_path / "on-top").exists()
+    write_pictures(tmp_path / "others" / "train", 12, seed=3)
+    elsewhere = ["--set", f"data.train=folder:{tmp_path / 'others'}@train", "--set", "training.epochs=1"]
+    assert run_verb("train", run_toml, "--out", tmp_path / "apart", "--init", out, *elsewhere, "--json") == 0
+    (start,) = json.loads((tmp_path / "apart" / "statement.json").read_text())["public_weights"]
+    assert entry["run_id"] in start["origin"]
+    assert "without privacy" in start["origin"]
+    # Not even through a private run in between.
+    assert run_verb("train", run_toml, "--out", tmp_path / "through", "--init", tmp_path / "apart") == 1
+    assert entry["run_id"] in capsys.readouterr().err
+
+    assert run_verb("export", out, "--to", "web", "--out", tmp_path / "exported") == 0
+    capsys.readouterr()
+    assert run_verb("ledger", "show", pictures, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["epsilon_spent"] is None
+
+
+def test_weights_without_privacy_do_not_leave_under_a_cap(
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = run_toml.read_text().split('train = "')[1].split('"')[0]
+    assert run_verb("ledger", "cap", pictures, "--epsilon", "8", "--delta", "1e-3") == 0
+    out = tmp_path / "plain"
+    assert run_verb("train", run_toml, "--out", out, "--no-private", "--set", "training.epochs=1") == 0
+    capsys.readouterr()
+    assert run_verb("export", out, "--to", "web", "--out", tmp_path / "exported") == 1
+    assert "do not release it" in capsys.readouterr().err
+    assert not (tmp_path / "exported").exists()
+
 
 def test_subjects_are_the_unit_when_asked_for(
     run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]

@@ -86,7 +86,7 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_weights(run_toml: Path, tmp
 
 @pytest.mark.parametrize(
     ("replaced", "message"),
-    [("", "data.evaluate, which is not set"), ("@train", "shares pictures with data.train")],
+    [("", "data.evaluate, which is not set"), ("@train", "shares pictures or protected subjects with data.train")],
     ids=["none", "the same"],
 )
 def test_what_cannot_choose_is_refused_before_anything_is_written(
@@ -97,6 +97,16 @@ def test_what_cannot_choose_is_refused_before_anything_is_written(
     run_toml.write_text("\n".join(kept))
     assert run_verb("train", run_toml, "--out", tmp_path / "run", "--trials", 2) == 1
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_pictures_of_protected_subjects_cannot_choose(
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The held-out pictures show person-0 and person-1, who are trained on."""
+    words = ["--trials", 2, "--set", "privacy.unit=subject", "--set", "training.batch_size=3"]
+    assert run_verb("train", run_toml, "--out", tmp_path / "run", *words) == 1
+    assert "shares pictures or protected subjects with data.train" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Export, compare, say how near it is."""
+    from discreet.cli.state import note_leaving
     from discreet.errors import ConfigurationError, DependencyError
     from discreet.inference.models import model_folder
 
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         raise DependencyError(f"{missing.name} is not installed; pip install 'discreet[export]'") from None
     folder = model_folder(arguments.model)
     _, info = load_model(folder)
+    note_leaving(folder)
     side = arguments.side or max(DEFAULT_SIDE_PX, (info.image_size[0] * info.image_size[1]) ** 0.5)
     sizes = sizes_around(side, (1.0,)) if arguments.to == "web" else sizes_around(side)
     with output.progress("export", len(sizes)) as advance:
@@ -70,10 +72,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _released(arguments: argparse.Namespace, output: Output) -> int:
     """Weights under released keys, read back and compared."""
+    from discreet.cli.state import note_leaving
     from discreet.export.released import export_released
     from discreet.inference.models import model_folder
 
     folder = model_folder(arguments.model)
+    note_leaving(folder)
     difference = export_released(folder, arguments.out, name=folder.resolve().name)
     files = sorted(path.name for path in arguments.out.iterdir())
     output.result({"files": files, "parity": [{"largest_difference": difference}]})
@@ -83,10 +87,12 @@ def _released(arguments: argparse.Namespace, output: Output) -> int:
 
 def _hub(arguments: argparse.Namespace, output: Output) -> int:
     """A folder to publish; says under which licence."""
+    from discreet.cli.state import note_leaving
     from discreet.export.hubs import export_hub
     from discreet.inference.models import model_folder
 
     folder = model_folder(arguments.model)
+    note_leaving(folder)
     published = export_hub(folder, arguments.out, arguments.to, name=folder.resolve().name)
     files = sorted(path.name for path in arguments.out.iterdir())
     output.result({"files": files, "parity": [], "licence": published.licence})

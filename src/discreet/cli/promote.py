@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Check, decide, sign."""
     from dataclasses import asdict
 
-    from discreet.cli.state import state_folder
+    from discreet.cli.state import note_leaving, state_folder
     from discreet.export.limits import read_limits
     from discreet.export.promote import checks_of
     from discreet.inference.promoted import PROMOTION_FILE
@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     source = None if limits.data is None else _opened(limits.data)
     checks = checks_of(candidate, current, limits, source, output.progress)
     passed = all(check.passed for check in checks)
+    if passed:
+        note_leaving(candidate.folder)
     path: Path = arguments.out or candidate.folder / PROMOTION_FILE
     write_text(path, _record(candidate, current, arguments.limits, checks, passed))
     sign_file(path, key)

@@ -14,3 +14,19 @@ def state_folder() -> Path:
     folder = Path(named) if named else default
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder.resolve()
+
+
+def note_leaving(folder: Path) -> None:
+    """Weights of a folder leave: the ledger of this state folder knows first, or forbids it.
+
+    Raises:
+        BudgetError: they were trained without privacy on pictures that a cap protects.
+    """
+    from discreet.privacy.ledger import Ledger
+    from discreet.training.release import note_leaving as note
+    from discreet.training.run import LEDGER_FILE
+
+    book = state_folder() / LEDGER_FILE
+    if book.exists():
+        with Ledger.open(book) as ledger:
+            note(folder, ledger)

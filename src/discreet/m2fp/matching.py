@@ -18,6 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 from discreet.m2fp.points import pixels, read_logits
 from discreet.m2fp.targets import Targets
 
+_HUGE = 1e30
+
 
 def match(
     class_logits_BLQC: Tensor,
@@ -36,6 +38,8 @@ def match(
         weights: of class probability, binary cross-entropy and dice.
     """
     costs_BLQK = _costs(class_logits_BLQC, mask_logits, targets, points_BLP2, weights).double().cpu().numpy()
+    # Sums over huge, finite logits may be infinite; such a picture must not stop the others, nor be seen to.
+    costs_BLQK = np.nan_to_num(costs_BLQK, nan=_HUGE, posinf=_HUGE, neginf=-_HUGE)
     found: list[tuple[Tensor, Tensor]] = []
     for costs_LQK, target in zip(costs_BLQK, targets, strict=True):
         pairs = np.array([linear_sum_assignment(costs_QK[:, : len(target.labels)]) for costs_QK in costs_LQK])

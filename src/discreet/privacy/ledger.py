@@ -104,8 +104,25 @@ class Ledger:
         if plan is None:
             return
         for cap in self._caps_on(fingerprints):
-            entries = self._entries(self._store.roots_sharing_with(cap.payload["root"]))
-            refuse_above_cap(entries, plan, _cap_epsilon(cap), cap.payload["delta"])
+            refuse_above_cap(self._entries_of(cap), _cap_epsilon(cap), cap.payload["delta"], plan)
+
+    def check_start(self, lineage: Sequence[str], fingerprints: Sequence[bytes]) -> None:
+        """Refuse weights that learned from any of these units in the open: noise on top of them guarantees nothing.
+
+        Args:
+            lineage: run ids that the weights come from.
+            fingerprints: of the units that are to be protected.
+
+        Raises:
+            BudgetError: one of these runs had no privacy, or a key that can be guessed.
+        """
+        roots = self._roots_on(fingerprints)
+        for entry in self._entries(roots):
+            if entry.run_id in lineage and (not entry.protected or entry.test_key):
+                raise BudgetError(
+                    f"the start comes from run {entry.run_id}, which learned from some of these pictures without "
+                    "privacy: no epsilon would hold; start from weights that never saw them"
+                )
 
     def begin_run(
         self,
@@ -194,7 +211,7 @@ class Ledger:
             entry = self._entry(run_id)
             if entry.protected or entry.released:
                 return
-            for cap in self._caps(self._store.roots_sharing_with(entry.root)):
+            for cap in self._caps(self._with_subjects(self._store.roots_sharing_with(entry.root))):
                 if not math.isinf(_cap_epsilon(cap)):
                     raise BudgetError(
                         f"run {run_id} has no privacy and its data set is capped at epsilon {_cap_epsilon(cap):g}: "
@@ -218,10 +235,10 @@ class Ledger:
         check_delta(delta)
         if not epsilon > 0:
             raise BudgetError(f"epsilon is {epsilon}; a cap must lie above 0 (infinity lifts it)")
-        spent = self.account(fingerprints, delta).epsilon
-        if spent > epsilon:
-            raise BudgetError(f"epsilon {spent:.3f} is spent already; a cap of {epsilon:g} could not be kept")
         with self._store.writing():
+            spent = self.account(fingerprints, delta).epsilon
+            if spent > epsilon:
+                raise BudgetError(f"epsilon {spent:.3f} is spent already; a cap of {epsilon:g} could not be kept")
             root = self._store.add_units(fingerprints)
             limit = None if math.isinf(epsilon) else epsilon
             self._store.append("cap", "", {"root": root, "epsilon": limit, "delta": delta})
@@ -238,13 +255,13 @@ class Ledger:
     def account(self, fingerprints: Sequence[bytes], delta: float) -> Spent:
         """`epsilon_spent` with all that belongs to the number."""
         _check_fingerprints(fingerprints)
-        roots = self._store.roots_sharing(fingerprints)
+        roots = self._roots_on(fingerprints)
         evaluations = [record for record in self._store.records("evaluation") if record.payload["root"] in roots]
         return compose(self._entries(roots), check_delta(delta), len(evaluations))
 
     def entries(self, fingerprints: Sequence[bytes] | None = None) -> list[LedgerEntry]:
         """The runs that share any unit with these; all runs, if left out."""
-        return self._entries(None if fingerprints is None else self._store.roots_sharing(fingerprints))
+        return self._entries(None if fingerprints is None else self._roots_on(fingerprints))
 
     def steps_executed(self, run_id: str) -> int:
         """A run's high-water mark."""
@@ -295,7 +312,12 @@ class Ledger:
                     f"run {run_id} is in the ledger with another {', '.join(changed)}; resume it as it began, "
                     "or begin a new run"
                 )
-            return self._entry(run_id).steps_executed
+            entry = self._entry(run_id)
+            if plan is not None and not entry.closed:
+                # A cap may be newer than the run.
+                for cap in self._caps_on(fingerprints):
+                    refuse_above_cap(self._entries_of(cap), _cap_epsilon(cap), cap.payload["delta"])
+            return entry.steps_executed
 
     def _entry(self, run_id: str) -> LedgerEntry:
         """One run, from its records."""
@@ -339,7 +361,23 @@ class Ledger:
     def _caps_on(self, fingerprints: Sequence[bytes]) -> list[Record]:
         """The caps that bind any of these units."""
         _check_fingerprints(fingerprints)
-        return self._caps(self._store.roots_sharing(fingerprints))
+        return self._caps(self._roots_on(fingerprints))
+
+    def _entries_of(self, cap: Record) -> list[LedgerEntry]:
+        """The runs that spend what a cap limits."""
+        return self._entries(self._with_subjects(self._store.roots_sharing_with(cap.payload["root"])))
+
+    def _roots_on(self, fingerprints: Sequence[bytes]) -> set[str]:
+        """The sets of units that share any with these."""
+        return self._with_subjects(self._store.roots_sharing(fingerprints))
+
+    def _with_subjects(self, roots: set[str]) -> set[str]:
+        """These sets; where runs on them protect subjects, the runs on other pictures of the same people; and what
+        shares a picture with those."""
+        for _ in range(2):
+            by_subject = {e.root for e in self._entries(roots) if e.plan is not None and e.plan.unit == "subject"}
+            roots = roots.union(*(self._store.roots_sharing_with(root) for root in by_subject))
+        return roots
 
 
 def _cap_epsilon(cap: Record) -> float:

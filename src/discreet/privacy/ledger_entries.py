@@ -64,7 +64,8 @@ class Spent:
     """What a data set has spent, over every run that shares a unit with it.
 
     Args:
-        epsilon: at `delta`; infinite once something unprotected was released.
+        epsilon: at `delta`; infinite once something unprotected was released, or noise came from a key that can be
+            guessed.
         delta: of the statement.
         unit: what it protects: "image" as soon as one of the runs was counted by images.
         num_runs: private runs that were composed.
@@ -97,17 +98,23 @@ def compose(entries: Sequence[LedgerEntry], delta: float, num_evaluations: int =
         )
     if released:
         notes.append(f"{len(released)} run(s) without privacy were released: nothing bounds what they reveal.")
-    if any(entry.test_key for entry in entries):
-        notes.append("Some runs used a test key: whoever guesses it can undo their noise.")
+    if len(unprotected) > len(released):
+        notes.append(
+            f"{len(unprotected) - len(released)} run(s) without privacy are not counted, because nothing of them was "
+            "exported or promoted: keep their folders as you keep the pictures."
+        )
+    guessable = [entry for entry in entries if entry.test_key and entry.steps_executed]
+    if guessable:
+        notes.append(f"{len(guessable)} run(s) used a test key: whoever guesses it can undo their noise.")
     if num_evaluations:
         notes.append(f"Models were evaluated on these pictures {num_evaluations} time(s), without noise.")
-    epsilon = math.inf if released else epsilon_of(_events(entries, to_the_end=False), delta)
+    epsilon = math.inf if released or guessable else epsilon_of(_events(entries, to_the_end=False), delta)
     unit: Unit = "subject" if units == {"subject"} else "image"
     return Spent(epsilon, delta, unit, len(plans), len(unprotected) - len(released), num_evaluations, tuple(notes))
 
 
-def refuse_above_cap(entries: Sequence[LedgerEntry], plan: PrivacyPlan, cap: float, delta: float) -> None:
-    """Refuse a plan that, done in full beside all open runs in full, would pass the cap.
+def refuse_above_cap(entries: Sequence[LedgerEntry], cap: float, delta: float, plan: PrivacyPlan | None = None) -> None:
+    """Refuse what would pass the cap: all open runs in full, and beside them a plan that has not begun.
 
     Raises:
         BudgetError: it would; the message says what is spent and what to do.
@@ -115,8 +122,8 @@ def refuse_above_cap(entries: Sequence[LedgerEntry], plan: PrivacyPlan, cap: flo
     if math.isinf(cap):
         return
     spent = compose(entries, delta).epsilon
-    planned = _entry_of(plan)
-    together = math.inf if math.isinf(spent) else epsilon_of(_events([*entries, planned], to_the_end=True), delta)
+    planned = [] if plan is None else [_entry_of(plan)]
+    together = math.inf if math.isinf(spent) else epsilon_of(_events([*entries, *planned], to_the_end=True), delta)
     if together > cap:
         raise BudgetError(
             f"the data set's cap is epsilon {cap:g} at delta {delta:g}; {spent:.3f} is spent, and with this run (and "

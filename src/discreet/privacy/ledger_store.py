@@ -199,7 +199,8 @@ class RecordStore:
         """Durable settings and the tables."""
         for attempt in range(100):
             try:
-                self._database.execute("PRAGMA journal_mode = WAL")
+                # Not WAL: its index lies in shared memory, and the state folder may be a share of several machines.
+                self._database.execute("PRAGMA journal_mode = DELETE")
                 break
             except sqlite3.OperationalError as problem:  # another process switches at this moment
                 if "locked" not in str(problem) or attempt == 99:

@@ -36,6 +36,7 @@ class Prepared:
         num_steps: of one trial.
         trials: how many.
         model: at its start.
+        lineage: run ids that its start comes from.
     """
 
     source: SampleSource
@@ -44,6 +45,7 @@ class Prepared:
     num_steps: int
     trials: int
     model: M2FP
+    lineage: tuple[str, ...] = ()
 
     @property
     def total_steps(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from discreet.training.metrics import Metrics
 from discreet.training.private_data import picture_bytes
 from discreet.training.run_folder import write_text
 from discreet.training.settings import RunSettings
+from discreet.training.starts import lineage_of
 
 STATEMENT_FILE = "statement.json"
 METRICS_FILE = "metrics.json"
@@ -29,10 +30,33 @@ METRICS_FILE = "metrics.json"
 Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
-def release_model(out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool) -> str:
-    """Write the weights and their description; returns the weights' SHA-256."""
-    extra = {"private": private, "config_hash": settings.digest(), "init": Path(settings.model.init or "none").name}
+def release_model(
+    out: Path, model: M2FP, labels: LabelSet, settings: RunSettings, *, private: bool, lineage: Sequence[str]
+) -> str:
+    """Write the weights and their description; returns the weights' SHA-256.
+
+    Args:
+        lineage: run ids that the weights come from, this run's last. *Public*
+    """
+    extra = {
+        "private": private,
+        "config_hash": settings.digest(),
+        "init": Path(settings.model.init or "none").name,
+        "lineage": list(lineage),
+    }
     return save_model(out, model, labels, image_size=settings.training.canvas, extra=extra)
+
+
+def note_leaving(folder: Path, ledger: Ledger) -> None:
+    """Before weights of a run's folder leave: runs without privacy that they come from count as released from now on.
+
+    Raises:
+        BudgetError: a cap forbids it.
+    """
+    lineage = lineage_of(folder)
+    for entry in ledger.entries():
+        if entry.run_id in lineage:
+            ledger.release(entry.run_id)
 
 
 def release_statement(
@@ -77,5 +101,12 @@ def evaluated(model: M2FP, labels: LabelSet, settings: RunSettings, spec: str, b
 def _public_weights(name: str, folder: Path) -> PublicWeights:
     """What the start says of itself."""
     described = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    origin = str(described.get("extra", {}).get("data", "given by the user, who vouches that they are public"))
+    extra = described.get("extra", {})
+    origin = str(extra.get("data", "given by the user, who vouches that they are public"))
+    if runs := extra.get("lineage"):
+        origin = (
+            f"run {runs[-1]}, private: if it learned from any of these pictures, the ledger says what both spent"
+            if extra.get("private")
+            else f"run {runs[-1]}, without privacy; the user vouches that it learned from other, public pictures"
+        )
     return PublicWeights(name=Path(name).name, sha256=described["sha256"], origin=origin)

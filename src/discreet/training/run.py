@@ -6,6 +6,7 @@ released lies in the run's folder; keys and checkpoints lie in the state folder 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource, require_subjects
-from discreet.errors import ConfigurationError
+from discreet.errors import ConfigurationError, RankError
 from discreet.m2fp import M2FP, criterion, make_targets, merge_adapters
 from discreet.privacy.cross_check import require_agreement
 from discreet.privacy.isolation import check_isolation
@@ -29,7 +30,7 @@ from discreet.training.batches import probe_picture
 from discreet.training.course import Course, Prepared
 from discreet.training.devices import find_device
 from discreet.training.planted import plant, read_planted
-from discreet.training.private_data import picture_bytes
+from discreet.training.private_data import picture_bytes, subject_bytes
 from discreet.training.release import release_metrics, release_model, release_statement
 from discreet.training.run_folder import (
     RUN_FILE,
@@ -41,7 +42,7 @@ from discreet.training.run_folder import (
     write_record,
 )
 from discreet.training.settings import RunSettings
-from discreet.training.starts import starting_model
+from discreet.training.starts import lineage_of, starting_model
 from discreet.training.surroundings import Surroundings
 from discreet.training.trials import check_choosable
 from discreet.training.units import units_of
@@ -102,16 +103,18 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
     with Ledger.open(around.state / LEDGER_FILE) as ledger:
         with around.progress("read every picture once", len(run.source)) as advance:
             contents = picture_bytes(run.source, advance=advance)
-            fingerprints = ledger.fingerprint(chain(contents, _subject_names(settings, run.source)))
+            fingerprints = ledger.fingerprint(chain(contents, _subjects(settings, run.source)))
+        check_choosable(settings, ledger, fingerprints)
+        if run.plan is not None:
+            ledger.check_start(run.lineage, fingerprints)
         if not resume:
-            check_choosable(settings, ledger, fingerprints)
             ledger.check_allowed(fingerprints, run.plan)
         record = open_run(out, settings, resume=resume, num_processes=around.ranks.size)
         key = None if record.complete else _enter(ledger, record, fingerprints, run, around)
         private = _is_private(ledger, record.run_id)
         if settings.training.canaries and not record.complete:
             plant(around.state, record.run_id, len(run.units), settings.training.canaries, around.test_seed)
-        around.ranks.told({"record": asdict(record), "private": private})
+        around.ranks.told({"record": asdict(record), "private": private, "alike": _alike(settings, run)})
         done = run.total_steps
         if not record.complete:
             taken = _with_canaries(around, run, record)
@@ -126,6 +129,11 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
 def _follow(settings: RunSettings, out: Path, around: Surroundings, run: Prepared, resume: bool) -> tuple[int, bool]:
     """This process's share of the steps, as the leader tells; the same of all else is the leader's."""
     news = around.ranks.told()
+    if news["alike"] != _alike(settings, run):
+        raise RankError(
+            "this process has other settings, another plan or other pictures than the one that leads; give all of them "
+            "the same RUN.toml and the same data"
+        )
     record, done = RunRecord(**news["record"]), run.total_steps
     if not record.complete:
         key = None if run.plan is None else RunKey.load(private_folder(around.state, record.run_id))
@@ -142,11 +150,20 @@ def _with_canaries(around: Surroundings, run: Prepared, record: RunRecord) -> Pr
     return replace(run, units=run.units.without(planted.outside))
 
 
-def _subject_names(settings: RunSettings, source: SampleSource) -> list[bytes]:
-    """Where subjects are the unit, one who comes back on new pictures is recognised."""
+def _alike(settings: RunSettings, run: Prepared) -> list[str]:
+    """What processes of one run must agree on: each takes its part of the units and of the noise by these.
+    *SENSITIVE*: a hash of names."""
+    units = hashlib.sha256(repr((list(run.source.names), run.units.pictures)).encode()).hexdigest()
+    said = settings.model_dump_json(exclude={"data": True, "training": {"threads", "device"}})
+    return [said, "" if run.plan is None else run.plan.model_dump_json(), units]
+
+
+def _subjects(settings: RunSettings, source: SampleSource) -> list[bytes]:
+    """Of every picture, where subjects are the unit."""
     if settings.privacy is None or settings.privacy.unit != "subject":
         return []
-    return [f"subject {subject}".encode() for subject in sorted(set(require_subjects(source)))]
+    require_subjects(source)
+    return subject_bytes(source)
 
 
 def make_plan(settings: RunSettings, num_units: int) -> PrivacyPlan | None:
@@ -209,7 +226,7 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
             try_isolation(model, plan, len(source.label_set))
             advance()
     model.to(find_device(training.device, around.ranks.on_machine))
-    return Prepared(source, units, plan, num_steps, training.trials, model)
+    return Prepared(source, units, plan, num_steps, training.trials, model, lineage_of(around.init))
 
 
 def _enter(
@@ -241,7 +258,8 @@ def _release(
     labels = run.source.label_set
     private = _is_private(ledger, record.run_id)
     head = ledger.finish(record.run_id)
-    model_sha256 = release_model(out, run.model, labels, settings, private=private)
+    lineage = [*run.lineage, record.run_id]
+    model_sha256 = release_model(out, run.model, labels, settings, private=private, lineage=lineage)
     release_metrics(out, run.model, labels, settings, ledger, record.run_id, around.progress)
     facts = RunFacts(
         steps_executed=ledger.steps_executed(record.run_id) if run.plan else run.total_steps,

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from discreet.errors import WeightsError
 from discreet.labels import LabelSet
 from discreet.m2fp import M2FP, build, load_model, set_activation_checkpointing, set_trainable
+from discreet.m2fp.weights import DESCRIPTION_FILE
+from discreet.training.run_folder import RUN_FILE, read_record
 from discreet.training.settings import RunSettings
 
 # Whose shape follows the classes: fresh where the start told other ones apart.
 _CLASS_HEAD = "query_decoder.class_embed"
+
+
+def lineage_of(folder: Path | None) -> tuple[str, ...]:
+    """Run ids that weights come from, oldest first; empty for what no run has made.
+
+    Args:
+        folder: of a run, or another that its model.json was copied to; None for random weights.
+    """
+    if folder is None:
+        return ()
+    described = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    if (told := described.get("extra", {}).get("lineage")) is not None:
+        return tuple(str(run_id) for run_id in told)
+    # Runs of earlier versions name themselves beside it only.
+    return (read_record(folder / RUN_FILE).run_id,) if (folder / RUN_FILE).exists() else ()
 
 
 def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -> M2FP:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from discreet.data import open_spec
-from discreet.errors import ConfigurationError
+from discreet.data.samples import SampleSource
+from discreet.errors import ConfigurationError, DataError
 from discreet.privacy.ledger import Ledger
-from discreet.training.private_data import picture_bytes
+from discreet.training.private_data import picture_bytes, subject_bytes
 from discreet.training.run_folder import write_text
 from discreet.training.settings import RunSettings
 
@@ -61,7 +63,7 @@ def check_choosable(settings: RunSettings, ledger: Ledger, private: Sequence[byt
     Args:
         settings: of the run.
         ledger: knows fingerprints.
-        private: fingerprints of the training pictures.
+        private: fingerprints of the training pictures, and of their subjects where these are the unit.
 
     Raises:
         ConfigurationError: there are none, or some of them are trained on.
@@ -73,11 +75,20 @@ def check_choosable(settings: RunSettings, ledger: Ledger, private: Sequence[byt
             f"the best of {settings.training.trials} trials is chosen by data.evaluate, which is not set; name public "
             "pictures there, or train without --trials"
         )
-    if set(ledger.fingerprint(picture_bytes(open_spec(settings.data.evaluate)))) & set(private):
+    chosen_by = _with_subjects(settings, settings.data.evaluate)
+    if set(ledger.fingerprint([*picture_bytes(chosen_by), *subject_bytes(chosen_by)])) & set(private):
         raise ConfigurationError(
-            f"data.evaluate ({settings.data.evaluate}) shares pictures with data.train; choosing by them would cost "
-            "privacy that nobody accounts for: name other pictures"
+            f"data.evaluate ({settings.data.evaluate}) shares pictures or protected subjects with data.train; choosing "
+            "by them would cost privacy that nobody accounts for: name other pictures"
         )
+
+
+def _with_subjects(settings: RunSettings, spec: str) -> SampleSource:
+    """Pictures to choose by, their subjects found as those of the training pictures are, if their names tell any."""
+    if settings.privacy is not None and settings.privacy.unit == "subject":
+        with suppress(DataError):
+            return open_spec(spec, subject_pattern=settings.data.subject_pattern)
+    return open_spec(spec)
 
 
 class Contest:

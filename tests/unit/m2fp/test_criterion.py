@@ -120,6 +120,20 @@ def test_a_picture_that_is_not_finite_is_alone(value: float, where: str):
     assert bool(gradient[1].isnan().all())
 
 
+def test_a_picture_whose_costs_overflow_is_alone():
+    """Its logits are finite, their sums are not; nobody may see that it was there."""
+    output, targets = random_output(3), [scene_targets(k) for k in range(3)]
+    before = criterion(output, targets, generators(0, 1, 2), SETTINGS)
+    huge = output.mask_logits.detach().clone()
+    huge[1] *= 1e307
+    broken = replace(output, mask_logits=huge.requires_grad_())
+    assert bool(broken.mask_logits.isfinite().all())
+    loss = criterion(broken, targets, generators(0, 1, 2), SETTINGS)
+    assert torch.equal(loss[[0, 2]], before[[0, 2]])
+    gradient = torch.autograd.grad(loss.sum(), broken.class_logits)[0]
+    assert bool(gradient[[0, 2]].isfinite().all())
+
+
 def test_ignored_pixels_carry_no_loss():
     """Logits that only ignored pixels read have no gradient, and the target below them says nothing."""
     output, target = random_output(1), scene_targets(2)

@@ -161,6 +161,7 @@ def test_an_unprotected_run_counts_once_it_is_released(ledger: Ledger) -> None:
     ledger.finish("shadow")
     assert ledger.account(data, DELTA).num_unprotected == 1
     assert ledger.epsilon_spent(data, DELTA) == PLAN.epsilon
+    assert "1 run(s) without privacy are not counted" in ledger.account(data, DELTA).notes[0]
     ledger.release("shadow")
     ledger.release("shadow")
     assert ledger.epsilon_spent(data, DELTA) == math.inf
@@ -175,6 +176,56 @@ def test_a_cap_holds_back_the_release_of_an_unprotected_run(ledger: Ledger) -> N
     ledger.begin_unprotected("baseline", data)
     with pytest.raises(BudgetError, match="do not release"):
         ledger.release("baseline")
+
+
+def test_a_key_that_can_be_guessed_bounds_nothing(ledger: Ledger) -> None:
+    data = units(ledger, "a")
+    ledger.begin_run("run", data, PLAN, test_key=True)
+    assert ledger.epsilon_spent(data, DELTA) == 0
+    ledger.advance("run", 1)
+    assert ledger.epsilon_spent(data, DELTA) == math.inf
+
+
+@pytest.mark.parametrize("kind", ["without privacy", "test key"])
+def test_a_start_that_saw_the_pictures_in_the_open_is_refused(ledger: Ledger, kind: str) -> None:
+    seen = units(ledger, "a", "b")
+    if kind == "test key":
+        ledger.begin_run("first", seen, PLAN, test_key=True)
+    else:
+        ledger.begin_unprotected("first", seen)
+    with pytest.raises(BudgetError, match="first, which learned from some of these pictures"):
+        ledger.check_start(["first", "second"], units(ledger, "b", "c"))
+    ledger.check_start(["first"], units(ledger, "c"))
+    ledger.check_start([], seen)
+
+
+def test_a_cap_that_is_newer_than_a_run_holds_it_back(ledger: Ledger) -> None:
+    data = units(ledger, "a", "b")
+    ledger.begin_run("run", data, PLAN)
+    ledger.advance("run", 1)
+    spent = ledger.epsilon_spent(data, DELTA)
+    ledger.cap(data, (spent + PLAN.epsilon) / 2, DELTA)
+    with pytest.raises(BudgetError, match="cap"):
+        ledger.begin_run("run", data, PLAN)
+    ledger.cap(data, PLAN.epsilon * 1.01, DELTA)
+    assert ledger.begin_run("run", data, PLAN) == 1
+
+
+def test_people_who_come_back_on_new_pictures_are_one_account(ledger: Ledger) -> None:
+    """Whoever asks by pictures alone sees all that was spent of the people on them."""
+    first, second = units(ledger, "a", "b"), units(ledger, "c", "d")
+    people = units(ledger, "subject ada", "subject bob")
+    whole_run(ledger, "one", [*first, *people], BY_SUBJECT)
+    whole_run(ledger, "two", [*second, *people], BY_SUBJECT)
+    together = epsilon_of([BY_SUBJECT.event(10)] * 2, DELTA)
+    for data in (first, second):
+        assert ledger.epsilon_spent(data, DELTA) == pytest.approx(together)
+    ledger.cap(first, together * 1.01, DELTA)
+    third = [*units(ledger, "e"), *people]
+    assert ledger.cap_of(second) is not None
+    for data in (third, [*second, *people]):
+        with pytest.raises(BudgetError, match="cap"):
+            ledger.begin_run("three", data, BY_SUBJECT)
 
 
 def test_evaluations_are_remembered(ledger: Ledger) -> None:
