@@ -50,11 +50,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     passed = all(check.passed for check in checks)
     if passed:
         note_leaving(candidate.folder)
-    path: Path = arguments.out or candidate.folder / PROMOTION_FILE
-    write_text(path, _record(candidate, current, arguments.limits, checks, passed))
-    sign_file(path, key)
-    public = private_folder(keys) / "public.pem"
-    public.write_bytes(public_pem(key.public_key()))
+    beside: Path = candidate.folder / PROMOTION_FILE
+    path: Path = arguments.out or beside
+    record = _record(candidate, current, arguments.limits, checks, passed)
+    # An earlier decision that the network passed does not outlive this one.
+    for written in {path, beside} if beside.exists() and not passed else {path}:
+        write_text(written, record)
+        sign_file(written, key)
+    public = "a public.pem of your key: openssl pkey -in KEY -pubout -out public.pem"
+    if arguments.key is None:
+        public = private_folder(keys) / "public.pem"
+        public.write_bytes(public_pem(key.public_key()))
     output.result({"passed": passed, "checks": [asdict(check) for check in checks], "record": str(path)})
     output.table(
         f"{arguments.candidate} over {arguments.over}",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from discreet.auditing.result import NOT_VALID, REFUTED
+from discreet.auditing.result import LEAK, NO_LEAK
 from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset
 from discreet.defences.timing import in_turns
@@ -156,7 +156,7 @@ def _privacy(candidate: Contender, limits: PrivacyLimits) -> Iterator[Check]:
         yield Check("statement", "of these weights", None, False, why)
         return
     known = statement["implementation"].get("model_sha256")
-    bound = known == candidate.weights_sha256
+    bound = known is not None and known == candidate.weights_sha256
     why = (
         "the statement is of these weights" if bound else "the statement is of other weights, or does not say of which"
     )
@@ -177,25 +177,34 @@ def _audit(candidate: Contender, limits: AuditLimits) -> Iterator[Check]:
         why = f"{candidate.folder / AUDIT_PLACE} is missing: audit the run, then export it anew"
         yield Check("audit", "of these weights", None, False, why)
         return
-    bound = audit.get("model_sha256") == candidate.weights_sha256
+    bound = audit.get("model_sha256") is not None and audit["model_sha256"] == candidate.weights_sha256
     why = "the audit is of these weights" if bound else "the audit is of other weights, or does not say of which"
     yield Check("audit", "of these weights", audit.get("model_sha256"), bound, why)
-    good = audit["verdict"] not in (NOT_VALID, REFUTED)
+    good = audit["verdict"] in (LEAK, NO_LEAK)
     why = f"the audit's verdict: {audit['verdict']}"
     yield Check("audit_verdict", "valid, and no claim refuted", audit["verdict"], good, why)
-    strongest = max(audit["attacks"], key=lambda attack: attack["auc_interval"][1])
+    strongest = max(_attacks(audit), key=lambda attack: attack["auc_interval"][1])
     high = strongest["auc_interval"][1]
     why = f"attack {strongest['name']}: AUC {strongest['auc']:.3f}, at worst {high:.3f}"
     yield Check("audit_auc", limits.max_auc, high, high <= limits.max_auc, why)
+    if (inversion := audit.get("inversion")) is not None:
+        leaks = inversion["leaks"]
+        why = "members can be drawn back from the weights" if leaks else "members are drawn back no better than others"
+        yield Check("audit_inversion", "nobody drawn back", why, not leaks, why)
     if limits.max_tpr_at_1_percent is not None:
         yield _true_positives(audit, limits.max_tpr_at_1_percent)
+
+
+def _attacks(audit: dict[str, Any]) -> list[dict[str, Any]]:
+    """On weights, and on what a service answers where that was tried."""
+    return [*audit["attacks"], *audit.get("answers", ())]
 
 
 def _true_positives(audit: dict[str, Any], limit: float) -> Check:
     """The attack that could find most members while accusing 1 % of others."""
     points = [
         (point["true_positive_interval"][1], attack["name"])
-        for attack in audit["attacks"]
+        for attack in _attacks(audit)
         for point in attack["tpr_at_fpr"]
         if point["false_positive_rate"] == 0.01
     ]

@@ -110,7 +110,8 @@ def web_folder(name: str) -> Path:
 
 def _shipped(model: str | Path) -> ShippedModel | None:
     """The shipped model of a name, if it is one."""
-    return None if Path(model).exists() else shipped_models().get(str(model))
+    # A folder of that name here is ./NAME: weights that nobody pinned never answer to a pinned name.
+    return shipped_models().get(model) if isinstance(model, str) else None
 
 
 def _require_intact(model: str | Path, status: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from discreet.service.problems import Problem, busy
 
 # Wrong tokens from one address in a minute; more are refused without being looked at.
 WRONG_TOKENS = parse("30/minute")
+# Refusals of one subject in a minute that are written down, where they cost it nothing.
+NOTED_REFUSALS = parse("30/minute")
 # What such a refusal is called. It gets no line in the journal, which a flood would fill.
 FLOOD = "flood"
 
@@ -58,6 +61,15 @@ class Admission:
         self._metrics.waiting.set(max(0, self._inside - self._at_once))
 
 
+def neighbourhood(address: str) -> str:
+    """The addresses that one client can have: an IPv6 network of 64 bits, or the address itself."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address
+
+
 class Rate:
     """So many requests of one subject in a moving window.
 
@@ -90,9 +102,13 @@ class Rate:
             Problem: 429.
         """
         try:
-            await self._take(WRONG_TOKENS, "tokens", address)
+            await self._take(WRONG_TOKENS, "tokens", neighbourhood(address))
         except Problem as problem:
             raise Problem(429, FLOOD, "too many requests without a valid token; wait", problem.headers) from None
+
+    async def is_noted(self, who: str) -> bool:
+        """Count one refusal; whether it is still one of those that get a line in the journal."""
+        return await self._window.hit(NOTED_REFUSALS, "refusals", who)
 
     async def _take(self, limit: RateLimitItem, what: str, who: str) -> dict[str, str]:
         allowed = await self._window.hit(limit, what, who)

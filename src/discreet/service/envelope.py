@@ -17,7 +17,8 @@ from discreet.service.metrics import Metrics
 from discreet.service.problems import Problem
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+# As proxies make them; digits alone, so that no client's words come into logs through a proxy that hands them on.
+_REQUEST_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Envelope:

@@ -1,4 +1,5 @@
-"""HTTP as uvicorn speaks it, within limits it does not set: slow headers, long headers, endless bodies."""
+"""HTTP as uvicorn speaks it, within limits it does not set: slow headers, long headers, endless bodies, clients that
+neither ask nor read."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ MAX_HEADER_BYTES = 32 * 1024
 # After an early refusal the rest of the upload is read and dropped for so long, so that the client sees the answer.
 MAX_DROPPED_BYTES = 16 * 1024 * 1024
 DROP_WITHIN_S = 5.0
+# A client that does not read its answer for so long is hung up on.
+READ_WITHIN_S = 30.0
 MAX_CONNECTIONS = 1000
 
 
@@ -20,6 +23,7 @@ class GuardedHttp(HttpToolsProtocol):
     """One connection."""
 
     _clock: asyncio.TimerHandle | None = None
+    _reading_clock: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _dropped_bytes = 0
 
@@ -32,7 +36,23 @@ class GuardedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
+        self._stop_reading_clock()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Any byte stops uvicorn's own clock of idle connections, also one that begins no request.
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self._clock is None and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self._start_clock(HEADERS_WITHIN_S, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        self._reading_clock = self.loop.call_later(READ_WITHIN_S, self.transport.abort)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stop_reading_clock()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         self._header_bytes = self._dropped_bytes = 0
@@ -55,9 +75,9 @@ class GuardedHttp(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.response_complete:
             self._dropped_bytes += len(body)
             if self._clock is None:
-                self._start_clock(DROP_WITHIN_S, self.transport.close)
+                self._start_clock(DROP_WITHIN_S, self.transport.abort)
             if self._dropped_bytes > MAX_DROPPED_BYTES:
-                self.transport.close()
+                self.transport.abort()
             return
         super().on_body(body)
 
@@ -98,6 +118,11 @@ class GuardedHttp(HttpToolsProtocol):
     def _start_clock(self, seconds: float, then: Any) -> None:
         self._stop_clock()
         self._clock = self.loop.call_later(seconds, then)
+
+    def _stop_reading_clock(self) -> None:
+        if self._reading_clock is not None:
+            self._reading_clock.cancel()
+            self._reading_clock = None
 
     def _stop_clock(self) -> None:
         if self._clock is not None:

@@ -32,6 +32,8 @@ def service_of(request: Request) -> Service:
 
 
 Serving = Annotated[Service, Depends(service_of)]
+# Refusals that cost a client nothing: only so many of them get a line in the journal, which they would fill.
+_CHEAP = ("rate", "scope")
 # Shows the scheme in /openapi.json; `authorise` does the work, because its refusals belong into the journal.
 _BEARER = [Depends(HTTPBearer(auto_error=False))]
 
@@ -57,7 +59,8 @@ async def predict(request: Request, service: Serving) -> Response:
     except Problem as problem:
         response = problem.response(request.state.request_id)
         reason = problem.kind
-    if reason == FLOOD:
+    cheap = reason in _CHEAP and not await service.rate.is_noted(caller.subject or address(request))
+    if reason == FLOOD or cheap:
         return response
     entry = Entry(
         request_id=request.state.request_id, route="/predict", status=response.status_code, subject=caller.subject,
@@ -76,8 +79,8 @@ async def _parse(request: Request, service: Service, caller: Caller, facts: dict
     """Admit, read, parse."""
     if service.draining:
         raise busy("this service is stopping; ask another", 1)
-    wants_json = wants_json_of(request)
     left = await service.rate.take(caller.subject)
+    wants_json = wants_json_of(request)
     settings = service.settings
     deadline = asyncio.get_running_loop().time() + settings.deadline_s
     async with service.admission.enter():

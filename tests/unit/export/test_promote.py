@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from discreet.cli.main import main
 from discreet.data.people import generate_people
@@ -20,6 +21,8 @@ from discreet.labels import label_set
 from discreet.m2fp import build, save_model
 from discreet.privacy.plan import PrivacyPlan
 from discreet.privacy.statement import RunFacts, build_statement
+from discreet.private_files import write_private
+from discreet.signing import private_pem
 
 Verb = Callable[..., tuple[int, dict[str, Any]]]
 PRIVACY = "[privacy]\nmax_epsilon = 8\nmax_delta = 1e-5\n"
@@ -127,6 +130,46 @@ def test_a_slow_one_is_held_back(promote: Verb, candidate: Path, pictures: Path)
 def test_each_limit_on_evidence_holds_back(promote: Verb, candidate: Path, limits: str, name: str) -> None:
     code, told = promote(candidate, limits)
     assert (code, failed(told)) == (1, {name})
+
+
+def test_what_answers_and_inversion_give_away_counts(promote: Verb, candidate: Path) -> None:
+    path, weights = candidate / "audit" / "audit.json", weights_of(candidate)
+    audit = audit_of(weights, "leak found")
+    label_map = {"name": "label map", "auc": 0.95, "auc_interval": [0.92, 0.97], "tpr_at_fpr": []}
+    path.write_text(json.dumps({**audit, "answers": [label_map]}))
+    code, told = promote(candidate, "[audit]\nmax_auc = 0.6\n")
+    assert (code, failed(told)) == (1, {"audit_auc"})
+    path.write_text(json.dumps({**audit, "inversion": {"leaks": True}}))
+    code, told = promote(candidate, "[audit]\nmax_auc = 0.6\n")
+    assert (code, failed(told)) == (1, {"audit_inversion"})
+    path.write_text(json.dumps({**audit, "inversion": {"leaks": False}}))
+    assert promote(candidate, "[audit]\nmax_auc = 0.6\n")[0] == 0
+    path.write_text(json.dumps(audit_of(weights, "some verdict of another version")))
+    assert failed(promote(candidate, "[audit]\nmax_auc = 0.6\n")[1]) == {"audit_verdict"}
+
+
+def test_an_earlier_pass_does_not_outlive_a_later_refusal(promote: Verb, candidate: Path, tmp_path: Path) -> None:
+    public = tmp_path / "state" / "promotion" / "public.pem"
+    assert promote(candidate, PRIVACY)[0] == 0
+    require_promoted(candidate, public)
+    elsewhere = ["--out", str(tmp_path / "record.json")]
+    assert promote(candidate, "[privacy]\nmax_epsilon = 0.1\nmax_delta = 1e-5\n", "m2fp-lite", *elsewhere)[0] == 1
+    assert json.loads((tmp_path / "record.json").read_text())["passed"] is False
+    with pytest.raises(DiscreetError, match="held back"):
+        require_promoted(candidate, public)
+
+
+def test_a_key_on_trial_does_not_replace_the_one_that_is_trusted(
+    promote: Verb, candidate: Path, tmp_path: Path
+) -> None:
+    assert promote(candidate, PRIVACY)[0] == 0
+    public = tmp_path / "state" / "promotion" / "public.pem"
+    trusted = public.read_bytes()
+    write_private(tmp_path / "trial.pem", private_pem(Ed25519PrivateKey.generate()))
+    assert promote(candidate, PRIVACY, "m2fp-lite", "--key", str(tmp_path / "trial.pem"))[0] == 0
+    assert public.read_bytes() == trusted
+    with pytest.raises(DiscreetError):
+        require_promoted(candidate, public)
 
 
 def test_a_guarantee_for_persons_is_one_for_their_images(promote: Verb, candidate: Path) -> None:

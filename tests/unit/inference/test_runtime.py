@@ -63,6 +63,16 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path / "copied"
 
 
+def test_a_folder_here_does_not_answer_to_a_shipped_name(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts a service in a downloaded folder gets the weights that are pinned."""
+    copied.rename(tmp_path / "m2fp-lite")
+    monkeypatch.chdir(tmp_path)
+    assert exported_folder("m2fp-lite") == shipped_models()["m2fp-lite"].exported
+    assert exported_folder("./m2fp-lite") == Path("m2fp-lite")
+
+
 def test_an_exported_folder_is_loaded_from_anywhere(copied: Path) -> None:
     parser = load_exported(copied, runtime="onnx", threads=1)
     shipped = load_exported("m2fp-lite", runtime="onnx", threads=1)

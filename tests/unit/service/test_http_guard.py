@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -17,7 +18,14 @@ from discreet.service import http_guard
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers at once, whatever is still being sent."""
+    """Answers at once, whatever is still being sent; /much answers more than connections hold."""
+    if scope["path"] == "/much":
+        length = 64 << 20
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % length)]})
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
     await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"no"})
 
@@ -26,6 +34,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(http_guard, "HEADERS_WITHIN_S", 1.0)
     monkeypatch.setattr(http_guard, "DROP_WITHIN_S", 0.5)
+    monkeypatch.setattr(http_guard, "READ_WITHIN_S", 0.5)
     monkeypatch.setattr(http_guard, "MAX_DROPPED_BYTES", 200_000)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -99,6 +108,47 @@ def test_an_endless_upload_is_hung_up_on(port: int) -> None:
         with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012  (which of the sends fails is open)
             while time.monotonic() - started < 5:
                 connection.sendall(b"x" * 65536)
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"\r\n"),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", b"1"),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n", b"12345"),
+    ],
+    ids=["an empty line", "a chunk that never comes", "a body after its refusal"],
+)
+def test_bytes_that_ask_for_nothing_keep_no_connection(port: int, asked: bytes, then: bytes) -> None:
+    """uvicorn's own clock stops at any byte; nobody may hold a thousand connections by sending one byte on each."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(asked)
+        time.sleep(0.2)
+        connection.sendall(then)
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(65536):
+                pass
+        assert time.monotonic() - started < 3
+
+
+def test_a_connection_asks_again_after_its_answer(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        for _ in range(3):
+            connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+            time.sleep(0.4)
+
+
+def test_an_answer_that_nobody_reads_is_given_up(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET /much HTTP/1.1\r\nhost: a\r\n\r\n")
+        time.sleep(2)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while content := connection.recv(1 << 20):
+                received += len(content)
+        assert received < 64 << 20
 
 
 def test_too_many_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ export const en = {
   "review.deviceNote": "Nothing is sent. The network is fetched once and runs in your browser.",
   "review.service": "On the service",
   "review.serviceNote": "Only the picture you see here is sent, encrypted on the way.",
+  "review.serviceOpen": "The picture you see here is sent without encryption: everybody on the way can read it.",
   "review.servicePlain": "Only the picture you see here is sent, to this machine itself.",
   "review.facts": "The facts",
   "review.size": "Size",

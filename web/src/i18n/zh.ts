@@ -81,6 +81,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "review.deviceNote": "什么都不发送。网络只需下载一次，在您的浏览器里运行。",
   "review.service": "在服务端",
   "review.serviceNote": "只发送您在这里看到的图片，传输全程加密。",
+  "review.serviceOpen": "您在这里看到的图片将不加密地发送，途中任何人都能读取。",
   "review.servicePlain": "只发送您在这里看到的图片，且只发给本机上的服务。",
   "review.facts": "详细信息",
   "review.size": "尺寸",

@@ -14,7 +14,9 @@ export function whereChoice(app: App, changed: () => void): HTMLElement {
     return h("label", { class: "option" }, input, icon(where), h("span", { class: "option-words" },
       h("strong", {}, title), h("span", { class: "quiet small", id: `where-${where}` }, note)));
   };
-  const note = location.protocol === "https:" ? t("review.serviceNote") : t("review.servicePlain");
+  const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  const plain = here ? t("review.servicePlain") : t("review.serviceOpen");
+  const note = location.protocol === "https:" ? t("review.serviceNote") : plain;
   return h("fieldset", { class: "where" }, h("legend", {}, t("review.where")),
     option("service", t("review.service"), note), option("device", t("review.device"), t("review.deviceNote")),
     h("p", { class: "quiet small policy" }, t(`policy.${app.policy.faces}`)));
