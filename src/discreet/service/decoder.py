@@ -165,10 +165,7 @@ class _Nursery:
         sealing.die_with_parent(parent)
         _keep_open(asking, answering)
         sealing.forbid_swap(self._allow_swap)
-        sealing.seal_process(
-            memory_bytes=BASE_BYTES + BYTES_A_PIXEL * self._max_pixels, cpu_s=CPU_S, num_files=NUM_FILES
-        )
-        allow_only_computing()
+        _seal(self._max_pixels)
         length, longest_side_px = _REQUEST.unpack(os.read(asking, _REQUEST.size))
         try:
             image = read_image(self._shared[:length], max_pixels=self._max_pixels)
@@ -177,6 +174,27 @@ class _Nursery:
             os.write(answering, _ANSWER.pack(_PIXELS, *image.shape[:2]))
         except PictureError as problem:
             os.write(answering, _refusal(str(problem)))
+
+
+def missing_seals(max_pixels: int = MAX_PIXELS) -> list[str]:
+    """What this system will not take away from the processes that decode: one tries, and says. Empty where all is."""
+    reading, telling = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _ending(lambda: os.write(telling, "\n".join([*_seal(max_pixels), "that is all"]).encode()))
+    os.close(telling)
+    with os.fdopen(reading, encoding="utf-8") as told:
+        *missing, last = told.read().split("\n")
+    os.waitpid(pid, 0)
+    return missing if last == "that is all" else ["anything at all"]
+
+
+def _seal(max_pixels: int) -> list[str]:
+    """Give up all that decoding does not need; what the system would not take."""
+    missing = sealing.seal_process(
+        memory_bytes=BASE_BYTES + BYTES_A_PIXEL * max_pixels, cpu_s=CPU_S, num_files=NUM_FILES
+    )
+    return [*missing, *([] if allow_only_computing() else ["files, network and programs"])]
 
 
 def _ending(work: Callable[[], object]) -> None:

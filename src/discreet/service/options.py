@@ -53,6 +53,7 @@ OPTIONS: dict[str, Option] = {
     "rate": Option("120/minute", "VALUE", "requests of one subject"),
     "drain_s": Option(20.0, "X", "longest wait for running requests at the end"),
     "allow_swap": Option(False, "flag", "run although memory may be swapped to disk"),
+    "allow_unsealed": Option(False, "flag", "run although the processes that decode pictures cannot be sealed"),
     "issuer": Option("discreet", "VALUE", "the `iss` that tokens must carry"),
     "audience": Option("discreet", "VALUE", "the `aud` that tokens must carry"),
     "jwks": Option(None, "FILE", "public keys of tokens; by default those of `discreet token`"),

@@ -34,7 +34,7 @@ def seal_process(
         num_files: most open files.
 
     Returns:
-        what was taken away, and what the system would not take, for the log.
+        what the system would not take away.
     """
     limits = {
         "core dumps": (resource.RLIMIT_CORE, 0),
@@ -46,7 +46,7 @@ def seal_process(
     taken = {name: _limit(kind, value) for name, (kind, value) in limits.items() if value is not None}
     taken["being traced"] = _prctl(_PR_SET_DUMPABLE, 0)
     taken["new privileges"] = _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    return tuple(f"no {name}" if done else f"{name}: not on this system" for name, done in taken.items())
+    return tuple(name for name, done in taken.items() if not done)
 
 
 def die_with_parent(parent: int | None = None) -> None:

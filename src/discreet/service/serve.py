@@ -6,6 +6,7 @@ import ipaddress
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from discreet.errors import ConfigurationError
 from discreet.service import logs
 from discreet.service.app import build_app
 from discreet.service.certificate import self_signed
+from discreet.service.decoder import missing_seals
 from discreet.service.http_guard import GuardedHttp
 from discreet.service.sealing import forbid_swap, seal_process
 from discreet.service.settings import ServiceSettings
@@ -43,12 +45,14 @@ def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) ->
         say: takes lines for the operator.
 
     Raises:
-        ConfigurationError: settings contradict each other, files are missing, or memory could be swapped to disk.
+        ConfigurationError: settings contradict each other, files are missing, memory could be swapped to disk, or the
+            processes that decode pictures cannot be sealed.
     """
     check_together(settings)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     tls = _tls(settings, state)
     say(f"memory: {forbid_swap(settings.allow_swap)}")
+    say(f"decoding: {_sealed(settings)}")
     seal_process(file_writes=True)  # the log may go to a file; workers write none
     app = build_app(settings, state)
     for line in describe(settings, tls):
@@ -60,6 +64,23 @@ def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) ->
         server.run(sockets=[listener])
     if not server.started:
         raise ConfigurationError(app.state.failure or "the service did not start; the log says why")
+
+
+def _sealed(settings: ServiceSettings) -> str:
+    """Whether the processes that decode pictures can be sealed.
+
+    Raises:
+        ConfigurationError: Linux does it, and this one will not.
+    """
+    missing = missing_seals(settings.max_pixels)
+    if not missing:
+        return "each picture in a sealed process"
+    told = f"NOT SEALED, the system leaves a process {', '.join(missing)}"
+    if sys.platform == "linux" and not settings.allow_unsealed:
+        raise ConfigurationError(
+            f"decoding would be {told}; allow prctl and seccomp to this program, or say --allow-unsealed"
+        )
+    return told
 
 
 class _Server(uvicorn.Server):

@@ -53,6 +53,7 @@ class ServiceSettings(BaseModel):
     rate: str = _set("rate")
     drain_s: float = _set("drain_s", gt=0)
     allow_swap: bool = _set("allow_swap")
+    allow_unsealed: bool = _set("allow_unsealed")
     issuer: str = _set("issuer")
     audience: str = _set("audience")
     jwks: Path | None = _set("jwks")

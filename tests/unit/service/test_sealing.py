@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from discreet.errors import ConfigurationError
-from discreet.service import sealing
+from discreet.service import decoder, sealing
+from discreet.service import serve as serving
+from discreet.service.settings import ServiceSettings
 from discreet.service.syscall_filter import _program
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux seals wholly; elsewhere the limits alone hold")
@@ -106,8 +110,8 @@ def test_what_the_system_does_not_take_is_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sealing.resource, "setrlimit", lambda kind, value: limits.append((kind, value)))
     monkeypatch.setattr(sealing.sys, "platform", "darwin")
     told = sealing.seal_process(memory_bytes=1 << 40)
-    assert "being traced: not on this system" in told
-    assert "no core dumps" in told
+    assert "being traced" in told
+    assert "core dumps" not in told
     assert (sealing.resource.RLIMIT_CORE, (0, 0)) in limits
 
 
@@ -149,3 +153,20 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
             return
         subprocess.run(["sleep", "0.05"], check=True)
     pytest.fail("it lives on")
+
+
+def test_what_cannot_be_taken_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decoder.missing_seals() == []
+    monkeypatch.setattr(decoder, "allow_only_computing", lambda: False)
+    assert decoder.missing_seals() == ["files, network and programs"]
+    monkeypatch.setattr(sealing, "_limit", lambda kind, value: kind != resource.RLIMIT_FSIZE)
+    assert decoder.missing_seals() == ["file writes", "files, network and programs"]
+    monkeypatch.setattr(decoder, "_seal", lambda max_pixels: os._exit(1))
+    assert decoder.missing_seals() == ["anything at all"]
+
+
+def test_a_service_that_cannot_seal_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(serving, "missing_seals", lambda max_pixels: ["file writes"])
+    with pytest.raises(ConfigurationError, match="--allow-unsealed"):
+        serving.serve(ServiceSettings(port=0, allow_swap=True), tmp_path, lambda line: None)
+    assert "NOT SEALED" in serving._sealed(ServiceSettings(allow_unsealed=True))
