@@ -285,6 +285,8 @@ def cron_line(arguments: argparse.Namespace, state: Path) -> str:
         value = getattr(arguments, option)
         if value not in (None, 0) and (option, value) not in _DEFAULTS:
             words += [f"--{option.replace('_', '-')}", value.absolute() if isinstance(value, Path) else value]
+    if arguments.answers:
+        words.append("--answers")
     command = " ".join(shlex.quote(str(word)) for word in words)
     place = f"cd {shlex.quote(str(Path.cwd()))} && DISCREET_STATE={shlex.quote(str(state.absolute()))}"
     # A percent sign ends a command in cron.

@@ -17,6 +17,7 @@ HELP = "Say what this machine has, and what is missing for which verb."
 # By extra: what it is for, and what it brings.
 _NEEDS = {
     "train": ("train and account", ("torch", "scipy", "safetensors", "dp_accounting", "gdpnum", "cryptography")),
+    "export": ("export", ("onnx", "onnxscript")),
     "serve": ("serve", ("onnxruntime", "fastapi", "uvicorn", "python_multipart", "jwt", "limits", "prometheus_client")),
 }
 _RUNTIMES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}

@@ -91,7 +91,18 @@ def test_the_cron_line_is_this_command(
 ) -> None:
     monkeypatch.setenv("DISCREET_STATE", str(tmp_path / "the state"))
     monkeypatch.chdir(tmp_path)
-    words = ["audit", "latest", "--schedule", "--pictures", "500", "--attacks", "loss,lira", "--shadows", "8"]
+    words = [
+        "audit",
+        "latest",
+        "--schedule",
+        "--pictures",
+        "500",
+        "--attacks",
+        "loss,lira",
+        "--shadows",
+        "8",
+        "--answers",
+    ]
     assert main([*words, "--json"]) == 0
     line = json.loads(capsys.readouterr().out)["cron"]
     minute, hour, day, month, weekday, command = line.split(" ", 5)
@@ -100,7 +111,7 @@ def test_the_cron_line_is_this_command(
     assert told[:4] == ["cd", str(tmp_path), "&&", f"DISCREET_STATE={tmp_path / 'the state'}"]
     assert told[4].endswith("/discreet")
     assert told[5:7] == ["audit", str(tmp_path / "latest")]
-    assert told[7:] == ["--attacks", "loss,lira", "--pictures", "500", "--shadows", "8"]
+    assert told[7:] == ["--attacks", "loss,lira", "--pictures", "500", "--shadows", "8", "--answers"]
     assert main(["audit", "50%", "--schedule", "monthly"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("17 3 1 * * ")

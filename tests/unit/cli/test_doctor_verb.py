@@ -23,10 +23,11 @@ def test_what_is_missing_comes_with_its_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = importlib.util.find_spec
-    gone = {"onnxruntime", "fastapi", "dp_accounting"}
+    gone = {"onnxruntime", "fastapi", "dp_accounting", "onnx"}
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name in gone else there(name))
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert "onnx" not in found["runtimes"]
     assert "to serve, onnxruntime, fastapi is missing: pip install 'discreet[serve]'" in found["warnings"]
+    assert "to export, onnx is missing: pip install 'discreet[export]'" in found["warnings"]
     assert "to train and account, dp_accounting is missing: pip install 'discreet[train]'" in found["warnings"]
