@@ -23,8 +23,12 @@ NOTED_REFUSALS = parse("30/minute")
 FLOOD = "flood"
 
 
+# Pictures that are sent at the same time; each takes memory up to the largest upload.
+UPLOADS = 64
+
+
 class Admission:
-    """A bounded number of requests inside; the next is refused at once.
+    """A bounded number of requests inside; the next is refused at once. Who sends slowly keeps nobody else out.
 
     Args:
         at_once: requests that are parsed together.
@@ -37,6 +41,23 @@ class Admission:
         self._places = at_once + queue
         self._metrics = metrics
         self._inside = 0
+        self._uploading = 0
+
+    @asynccontextmanager
+    async def upload(self) -> AsyncIterator[None]:
+        """Send a picture, before there is a place for it.
+
+        Raises:
+            Problem: 503; all places are taken anyway, or too many are sending.
+        """
+        self._check_places()
+        if self._uploading >= UPLOADS:
+            raise busy(f"{UPLOADS} pictures are being sent already; try again", 1)
+        self._uploading += 1
+        try:
+            yield
+        finally:
+            self._uploading -= 1
 
     @asynccontextmanager
     async def enter(self) -> AsyncIterator[None]:
@@ -45,9 +66,7 @@ class Admission:
         Raises:
             Problem: 503; all places are taken.
         """
-        if self._inside >= self._places:
-            wait_s = max(1, round(self._places * 0.5 / self._at_once))
-            raise busy(f"{self._places} requests are already inside; try again", wait_s)
+        self._check_places()
         self._inside += 1
         self._show()
         try:
@@ -55,6 +74,11 @@ class Admission:
         finally:
             self._inside -= 1
             self._show()
+
+    def _check_places(self) -> None:
+        if self._inside >= self._places:
+            wait_s = max(1, round(self._places * 0.5 / self._at_once))
+            raise busy(f"{self._places} requests are already inside; try again", wait_s)
 
     def _show(self) -> None:
         self._metrics.parsing.set(min(self._inside, self._at_once))

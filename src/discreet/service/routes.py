@@ -83,9 +83,10 @@ async def _parse(request: Request, service: Service, caller: Caller, facts: dict
     wants_json = wants_json_of(request)
     settings = service.settings
     deadline = asyncio.get_running_loop().time() + settings.deadline_s
-    async with service.admission.enter():
+    async with service.admission.upload():
         upload = await read_upload(request, max_bytes=settings.max_bytes, deadline=deadline)
-        facts["bytes_in"] = len(upload.content)
+    facts["bytes_in"] = len(upload.content)
+    async with service.admission.enter():
         question = {
             "format": "json" if wants_json else "png",
             "opacity": upload.opacity,

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from discreet.errors import ConfigurationError
-from discreet.service.admission import Admission, Rate
+from discreet.service import admission as admission_module
+from discreet.service.admission import Admission, Rate, neighbourhood
 from discreet.service.metrics import Metrics
 from discreet.service.problems import Problem
 
@@ -25,6 +26,35 @@ def test_places_are_bounded_and_given_back() -> None:
             pass
 
     asyncio.run(run())
+
+
+def test_who_sends_slowly_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission_module, "UPLOADS", 3)
+
+    async def run() -> None:
+        admission = Admission(at_once=1, queue=0, metrics=Metrics())
+        async with admission.upload(), admission.upload():
+            async with admission.enter():
+                with pytest.raises(Problem, match="inside"):  # nobody sends what cannot be parsed
+                    async with admission.upload():
+                        pass
+            async with admission.upload():
+                with pytest.raises(Problem, match="being sent"):
+                    async with admission.upload():
+                        pass
+        async with admission.upload():
+            pass
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("", ""), ("unknown", "unknown")],
+)
+def test_a_client_is_its_network(address: str, client: str) -> None:
+    """Whoever has one IPv6 address has 2^64 of them."""
+    assert neighbourhood(address) == client
 
 
 def test_a_place_is_given_back_when_its_holder_fails() -> None:
