@@ -1,6 +1,6 @@
 """A clipped gradient sum by discreet and by Opacus, its hooks and its ghost mode, beside a plain step.
 
-    python benchmarks/opacus_cost.py [--networks …] [--size 128] [--batch 4] [--rounds 5]
+    python benchmarks/opacus_cost.py [--networks …] [--size 256] [--batch 4] [--rounds 3]
 
 Opacus refuses layers with buffers, so the scales of frozen norms do not train here, for anybody. Where it cannot run a
 network, its error is the result. `backbone-…` is a backbone alone under a loss of its features' means: what both modes
@@ -183,9 +183,9 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of Opacus' own making
     torch.set_num_threads(2)
