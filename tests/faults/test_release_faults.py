@@ -33,7 +33,9 @@ from discreet.training.settings import RunSettings, parse_settings
 from tests.e2e.conftest import RUN_TOML, write_pictures
 
 # What a run takes from chance and the clock, and not from pictures.
-_OF_ITS_OWN = re.compile(r'"(seconds|run_id|ledger|timestamp|finished|started)": ("[^"]*"|[\d.]+|\{[^}]*\})')
+_OF_ITS_OWN = re.compile(
+    r'"(seconds|run_id|lineage|ledger|timestamp|finished|started)": ("[^"]*"|[\d.]+|\{[^}]*\}|\[[^\]]*\])'
+)
 
 
 @dataclass
