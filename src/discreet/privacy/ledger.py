@@ -103,8 +103,7 @@ class Ledger:
         _check_fingerprints(fingerprints)
         if plan is None:
             return
-        for cap in self._caps_on(fingerprints):
-            refuse_above_cap(self._entries_of(cap), _cap_epsilon(cap), cap.payload["delta"], plan)
+        self._refuse_above_caps(fingerprints, plan)
 
     def check_start(self, lineage: Sequence[str], fingerprints: Sequence[bytes]) -> None:
         """Refuse weights that learned from any of these units in the open: noise on top of them guarantees nothing.
@@ -116,8 +115,7 @@ class Ledger:
         Raises:
             BudgetError: one of these runs had no privacy, or a key that can be guessed.
         """
-        roots = self._roots_on(fingerprints)
-        for entry in self._entries(roots):
+        for entry in self.entries(fingerprints):
             if entry.run_id in lineage and (not entry.protected or entry.test_key):
                 raise BudgetError(
                     f"the start comes from run {entry.run_id}, which learned from some of these pictures without "
@@ -314,9 +312,7 @@ class Ledger:
                 )
             entry = self._entry(run_id)
             if plan is not None and not entry.closed:
-                # A cap may be newer than the run.
-                for cap in self._caps_on(fingerprints):
-                    refuse_above_cap(self._entries_of(cap), _cap_epsilon(cap), cap.payload["delta"])
+                self._refuse_above_caps(fingerprints, None)  # a cap may be newer than the run
             return entry.steps_executed
 
     def _entry(self, run_id: str) -> LedgerEntry:
@@ -363,9 +359,11 @@ class Ledger:
         _check_fingerprints(fingerprints)
         return self._caps(self._roots_on(fingerprints))
 
-    def _entries_of(self, cap: Record) -> list[LedgerEntry]:
-        """The runs that spend what a cap limits."""
-        return self._entries(self._with_subjects(self._store.roots_sharing_with(cap.payload["root"])))
+    def _refuse_above_caps(self, fingerprints: Sequence[bytes], plan: PrivacyPlan | None) -> None:
+        """Refuse what open runs, and a plan that has not begun, would pass of any cap on these units."""
+        for cap in self._caps_on(fingerprints):
+            entries = self._entries(self._with_subjects(self._store.roots_sharing_with(cap.payload["root"])))
+            refuse_above_cap(entries, _cap_epsilon(cap), cap.payload["delta"], plan)
 
     def _roots_on(self, fingerprints: Sequence[bytes]) -> set[str]:
         """The sets of units that share any with these."""

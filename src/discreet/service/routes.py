@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from discreet.errors import JournalError
-from discreet.service.admission import FLOOD
+from discreet.service.admission import FLOOD, neighbourhood
 from discreet.service.callers import address, authorise
 from discreet.service.context import Service
 from discreet.service.journal import Entry
@@ -59,7 +59,7 @@ async def predict(request: Request, service: Serving) -> Response:
     except Problem as problem:
         response = problem.response(request.state.request_id)
         reason = problem.kind
-    cheap = reason in _CHEAP and not await service.rate.is_noted(caller.subject or address(request))
+    cheap = reason in _CHEAP and not await service.rate.is_noted(caller.subject or neighbourhood(address(request)))
     if reason == FLOOD or cheap:
         return response
     entry = Entry(

@@ -6,7 +6,7 @@ the picture was sampled. So all of them are read first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from discreet.data.samples import SampleSource
 from discreet.errors import DataError
@@ -26,7 +26,6 @@ def picture_bytes(source: SampleSource, *, advance: Callable[[], object] = lambd
         advance()
 
 
-def subject_bytes(source: SampleSource) -> list[bytes]:
-    """What identifies each subject who is known, so that one who comes back on new pictures is recognised.
-    *SENSITIVE*"""
-    return [f"subject {subject}".encode() for subject in sorted({s for s in source.subjects if s is not None})]
+def subject_bytes(subjects: Iterable[str]) -> list[bytes]:
+    """What identifies each subject, so that one who comes back on new pictures is recognised. *SENSITIVE*"""
+    return [f"subject {subject}".encode() for subject in sorted(set(subjects))]

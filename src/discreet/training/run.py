@@ -162,8 +162,7 @@ def _subjects(settings: RunSettings, source: SampleSource) -> list[bytes]:
     """Of every picture, where subjects are the unit."""
     if settings.privacy is None or settings.privacy.unit != "subject":
         return []
-    require_subjects(source)
-    return subject_bytes(source)
+    return subject_bytes(require_subjects(source))
 
 
 def make_plan(settings: RunSettings, num_units: int) -> PrivacyPlan | None:

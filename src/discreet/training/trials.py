@@ -7,8 +7,8 @@ Which is best is told by `data.evaluate` alone, never by the pictures they were 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from discreet.data import open_spec
 from discreet.data.samples import SampleSource
-from discreet.errors import ConfigurationError, DataError
+from discreet.errors import ConfigurationError
 from discreet.privacy.ledger import Ledger
 from discreet.training.private_data import picture_bytes, subject_bytes
 from discreet.training.run_folder import write_text
@@ -75,20 +75,20 @@ def check_choosable(settings: RunSettings, ledger: Ledger, private: Sequence[byt
             f"the best of {settings.training.trials} trials is chosen by data.evaluate, which is not set; name public "
             "pictures there, or train without --trials"
         )
-    chosen_by = _with_subjects(settings, settings.data.evaluate)
-    if set(ledger.fingerprint([*picture_bytes(chosen_by), *subject_bytes(chosen_by)])) & set(private):
+    chosen_by = open_spec(settings.data.evaluate)
+    subjects = subject_bytes(_subjects(chosen_by, settings.data.subject_pattern))
+    if set(ledger.fingerprint([*picture_bytes(chosen_by), *subjects])) & set(private):
         raise ConfigurationError(
             f"data.evaluate ({settings.data.evaluate}) shares pictures or protected subjects with data.train; choosing "
             "by them would cost privacy that nobody accounts for: name other pictures"
         )
 
 
-def _with_subjects(settings: RunSettings, spec: str) -> SampleSource:
-    """Pictures to choose by, their subjects found as those of the training pictures are, if their names tell any."""
-    if settings.privacy is not None and settings.privacy.unit == "subject":
-        with suppress(DataError):
-            return open_spec(spec, subject_pattern=settings.data.subject_pattern)
-    return open_spec(spec)
+def _subjects(chosen_by: SampleSource, pattern: str | None) -> list[str]:
+    """Who is known to be on pictures to choose by, found as in the training pictures; names may tell nothing here."""
+    if pattern is None:
+        return [subject for subject in chosen_by.subjects if subject is not None]
+    return [found.group(1) for found in (re.match(pattern, name) for name in chosen_by.names) if found is not None]
 
 
 class Contest:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import numpy as np
@@ -118,6 +120,17 @@ def test_metrics_need_their_scope(service: Running, picture: bytes) -> None:
         text = scraper.get("/metrics").text
     assert 'discreet_requests_total{route="/predict",status="200"}' in text
     assert "discreet_workers 1.0" in text
+
+
+def test_refusals_that_cost_nothing_do_not_fill_the_journal(service: Running) -> None:
+    def num_lines() -> int:
+        with closing(sqlite3.connect(service.state / "service" / "journal" / "journal.sqlite")) as journal:
+            return journal.execute("SELECT COUNT(*) FROM lines").fetchone()[0]
+
+    before = num_lines()
+    with service.client("metrics") as scraper:
+        assert {send(scraper, b"").status_code for _ in range(45)} == {403}
+    assert 20 < num_lines() - before <= 30
 
 
 def test_nobody_without_a_token_is_served(service: Running, picture: bytes) -> None:

@@ -48,6 +48,16 @@ def test_who_sends_slowly_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> N
     asyncio.run(run())
 
 
+def test_only_so_many_refusals_are_written_down() -> None:
+    async def run() -> list[bool]:
+        rate = Rate("2/minute")
+        noted = [await rate.is_noted("one") for _ in range(40)]
+        assert await rate.is_noted("two")
+        return noted
+
+    assert asyncio.run(run()) == [True] * 30 + [False] * 10
+
+
 @pytest.mark.parametrize(
     ("address", "client"),
     [("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("", ""), ("unknown", "unknown")],
