@@ -100,11 +100,12 @@ def test_what_cannot_choose_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("named", [[], ["--set", "data.subject_pattern='(\\d+)'"]], ids=["listed", "by their names"])
 def test_other_pictures_of_protected_subjects_cannot_choose(
-    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+    run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str], named: list[str]
 ) -> None:
-    """The held-out pictures show person-0 and person-1, who are trained on."""
-    words = ["--trials", 2, "--set", "privacy.unit=subject", "--set", "training.batch_size=3"]
+    """The held-out pictures show subjects who are trained on."""
+    words = ["--trials", 2, "--set", "privacy.unit=subject", "--set", "training.batch_size=3", *named]
     assert run_verb("train", run_toml, "--out", tmp_path / "run", *words) == 1
     assert "shares pictures or protected subjects with data.train" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
