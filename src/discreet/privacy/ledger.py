@@ -22,7 +22,8 @@ from typing import Any, Self
 from discreet.errors import BudgetError, LedgerError
 from discreet.privacy.accountant import check_delta
 from discreet.privacy.ledger_entries import LedgerEntry, Spent, compose, refuse_above_cap
-from discreet.privacy.ledger_store import Head, Record, RecordStore
+from discreet.privacy.ledger_reading import LedgerReading
+from discreet.privacy.ledger_store import Head, RecordStore
 from discreet.privacy.plan import PrivacyPlan
 from discreet.privacy.secret_files import read_secret, write_secret
 
@@ -50,6 +51,7 @@ class Ledger:
 
     def __init__(self, store: RecordStore, key: bytes) -> None:
         self._store = store
+        self._reading = LedgerReading(store)
         self._key = key
 
     @classmethod
@@ -176,7 +178,7 @@ class Ledger:
             LedgerError: the run is unknown, without privacy, or closed.
         """
         with self._store.writing():
-            entry = self._entry(run_id)
+            entry = self._reading.entry(run_id)
             if entry.plan is None:
                 raise LedgerError(f"run {run_id} has no privacy plan: it has no steps to enter")
             if steps_executed > entry.plan.num_steps:
@@ -193,7 +195,7 @@ class Ledger:
     def finish(self, run_id: str) -> Head:
         """Close a run (again, if need be); returns the record that its statement carries."""
         with self._store.writing():
-            entry = self._entry(run_id)
+            entry = self._reading.entry(run_id)
             if not entry.closed:
                 return self._store.append("close", run_id, {"steps_executed": entry.steps_executed})
         closing = self._store.records("close", run_id)[0]
@@ -206,13 +208,13 @@ class Ledger:
             BudgetError: a cap forbids it.
         """
         with self._store.writing():
-            entry = self._entry(run_id)
+            entry = self._reading.entry(run_id)
             if entry.protected or entry.released:
                 return
-            for cap in self._caps(self._with_subjects(self._store.roots_sharing_with(entry.root))):
-                if not math.isinf(_cap_epsilon(cap)):
+            for cap in self._reading.caps(self._reading.roots_beside(entry.root)):
+                if not math.isinf(cap.epsilon):
                     raise BudgetError(
-                        f"run {run_id} has no privacy and its data set is capped at epsilon {_cap_epsilon(cap):g}: "
+                        f"run {run_id} has no privacy and its data set is capped at epsilon {cap.epsilon:g}: "
                         "do not release it, or lift the cap"
                     )
             self._store.append("release", run_id, {})
@@ -243,7 +245,8 @@ class Ledger:
 
     def cap_of(self, fingerprints: Sequence[bytes]) -> tuple[float, float] | None:
         """(ε, δ) of the lowest cap that binds any of these units; None without one."""
-        caps = [(_cap_epsilon(cap), float(cap.payload["delta"])) for cap in self._caps_on(fingerprints)]
+        _check_fingerprints(fingerprints)
+        caps = [(cap.epsilon, cap.delta) for cap in self._reading.caps(self._reading.roots_on(fingerprints))]
         return min((cap for cap in caps if not math.isinf(cap[0])), default=None)
 
     def epsilon_spent(self, fingerprints: Sequence[bytes], delta: float) -> float:
@@ -253,17 +256,17 @@ class Ledger:
     def account(self, fingerprints: Sequence[bytes], delta: float) -> Spent:
         """`epsilon_spent` with all that belongs to the number."""
         _check_fingerprints(fingerprints)
-        roots = self._roots_on(fingerprints)
+        roots = self._reading.roots_on(fingerprints)
         evaluations = [record for record in self._store.records("evaluation") if record.payload["root"] in roots]
-        return compose(self._entries(roots), check_delta(delta), len(evaluations))
+        return compose(self._reading.entries(roots), check_delta(delta), len(evaluations))
 
     def entries(self, fingerprints: Sequence[bytes] | None = None) -> list[LedgerEntry]:
         """The runs that share any unit with these; all runs, if left out."""
-        return self._entries(None if fingerprints is None else self._roots_on(fingerprints))
+        return self._reading.entries(None if fingerprints is None else self._reading.roots_on(fingerprints))
 
     def steps_executed(self, run_id: str) -> int:
         """A run's high-water mark."""
-        return self._entry(run_id).steps_executed
+        return self._reading.entry(run_id).steps_executed
 
     def head(self) -> Head:
         """The last record, for statements to carry."""
@@ -310,78 +313,16 @@ class Ledger:
                     f"run {run_id} is in the ledger with another {', '.join(changed)}; resume it as it began, "
                     "or begin a new run"
                 )
-            entry = self._entry(run_id)
+            entry = self._reading.entry(run_id)
             if plan is not None and not entry.closed:
                 self._refuse_above_caps(fingerprints, None)  # a cap may be newer than the run
             return entry.steps_executed
 
-    def _entry(self, run_id: str) -> LedgerEntry:
-        """One run, from its records."""
-        for kind in ("open", "unprotected"):
-            begun = self._store.last(kind, run_id)
-            if begun is not None:
-                return self._entry_from(begun)
-        raise LedgerError(f"run {run_id} is not in the ledger; begin it first")
-
-    def _entry_from(self, begun: Record) -> LedgerEntry:
-        """A run, from the record that began it and the newest of those that followed."""
-        payload = begun.payload
-        run_id = payload["run"]
-        step = self._store.last("step", run_id)
-        private = payload["kind"] == "open"
-        return LedgerEntry(
-            run_id=run_id,
-            root=payload["root"],
-            spec=payload["spec"],
-            config_hash=payload["config_hash"],
-            plan=PrivacyPlan.model_validate(payload["plan"]) if private else None,
-            steps_executed=0 if step is None else step.payload["steps_executed"],
-            closed=self._store.last("close", run_id) is not None,
-            released=private or self._store.last("release", run_id) is not None,
-            key_identity=payload.get("key_identity"),
-            test_key=payload.get("test_key", False),
-            opened_at=payload["time"],
-        )
-
-    def _entries(self, roots: set[str] | None) -> list[LedgerEntry]:
-        """Runs on any of these sets of units, oldest first."""
-        begun = [*self._store.records("open"), *self._store.records("unprotected")]
-        chosen = [record for record in begun if roots is None or record.payload["root"] in roots]
-        return [self._entry_from(record) for record in sorted(chosen, key=lambda record: record.number)]
-
-    def _caps(self, roots: set[str]) -> list[Record]:
-        """The newest cap of each of these sets of units."""
-        newest = {record.payload["root"]: record for record in self._store.records("cap")}
-        return [record for root, record in newest.items() if root in roots]
-
-    def _caps_on(self, fingerprints: Sequence[bytes]) -> list[Record]:
-        """The caps that bind any of these units."""
-        _check_fingerprints(fingerprints)
-        return self._caps(self._roots_on(fingerprints))
-
     def _refuse_above_caps(self, fingerprints: Sequence[bytes], plan: PrivacyPlan | None) -> None:
         """Refuse what open runs, and a plan that has not begun, would pass of any cap on these units."""
-        for cap in self._caps_on(fingerprints):
-            entries = self._entries(self._with_subjects(self._store.roots_sharing_with(cap.payload["root"])))
-            refuse_above_cap(entries, _cap_epsilon(cap), cap.payload["delta"], plan)
-
-    def _roots_on(self, fingerprints: Sequence[bytes]) -> set[str]:
-        """The sets of units that share any with these."""
-        return self._with_subjects(self._store.roots_sharing(fingerprints))
-
-    def _with_subjects(self, roots: set[str]) -> set[str]:
-        """These sets; where runs on them protect subjects, the runs on other pictures of the same people; and what
-        shares a picture with those."""
-        for _ in range(2):
-            by_subject = {e.root for e in self._entries(roots) if e.plan is not None and e.plan.unit == "subject"}
-            roots = roots.union(*(self._store.roots_sharing_with(root) for root in by_subject))
-        return roots
-
-
-def _cap_epsilon(cap: Record) -> float:
-    """A cap's ε; JSON has no infinity."""
-    epsilon = cap.payload["epsilon"]
-    return math.inf if epsilon is None else float(epsilon)
+        for cap in self._reading.caps(self._reading.roots_on(fingerprints)):
+            entries = self._reading.entries(self._reading.roots_beside(cap.root))
+            refuse_above_cap(entries, cap.epsilon, cap.delta, plan)
 
 
 def _check_fingerprints(fingerprints: Sequence[bytes]) -> None:

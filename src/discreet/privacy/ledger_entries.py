@@ -1,4 +1,4 @@
-"""What the ledger's records say about runs, and what those runs cost together."""
+"""Runs as the ledger knows them, and what they cost together."""
 
 from __future__ import annotations
 
