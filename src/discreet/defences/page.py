@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from discreet.auditing.report import STYLE
 from discreet.defences.table import ComparedRow, Comparison, Measured
@@ -35,9 +35,11 @@ _TITLE = "Defences compared · 防护对比"
 _COLOURS = {
     "none": "var(--bad)", "output-noise": "var(--second)", "distillation": "var(--third)", "dp-sgd": "var(--good)",
 }  # fmt: skip
+_START = "public start · 公开起点"
 _WIDE = """body { max-width: 78rem; } .table { overflow-x: auto; } td small { white-space: nowrap; }
   td:last-child small, td:nth-child(2) small { white-space: normal; }
-  svg circle { stroke: var(--page); stroke-width: 1.5; }"""
+  svg circle { stroke: var(--page); stroke-width: 1.5; }
+  svg polyline { fill: none; stroke: currentColor; stroke-width: 0.7; opacity: 0.4; }"""
 
 
 def comparison_html(found: Comparison) -> str:
@@ -150,7 +152,7 @@ def trade_off_svg(found: Comparison, width: int = 900, height: int = 420) -> str
     rows = [row for row in found.rows if row.membership is not None]
     if not rows:
         return "<p>No row was attacked · 未进行攻击</p>"
-    left, right, top, bottom = 60, 150, 24, 48
+    left, right, top, bottom = 60, 190, 24, 48
     highs = [row.miou.interval[1] for row in rows] + ([found.start.value] if found.start else [])
     lows = [row.miou.interval[0] for row in rows] + ([found.start.value] if found.start else [])
     floor, ceiling = min(lows) - 0.01, max(highs) + 0.01
@@ -169,10 +171,7 @@ def trade_off_svg(found: Comparison, width: int = 900, height: int = 420) -> str
     ]
     if found.start is not None:
         y = y_of(found.start.value)
-        drawn.append(
-            f'<line class="chance" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{width - right + 6}" y="{y + 4:.1f}">public start · 公开起点</text>'
-        )
+        drawn.append(f'<line class="chance" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
     drawn += [
         f'<text x="{x_of(tick / 10):.1f}" y="{height - bottom + 18}" text-anchor="middle">{tick / 10:.1f}</text>'
         for tick in range(11)
@@ -191,13 +190,37 @@ def trade_off_svg(found: Comparison, width: int = 900, height: int = 420) -> str
             f'<line x1="{x_of(low):.1f}" x2="{x_of(high):.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}"/>'
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{down:.1f}" y2="{up:.1f}" stroke="{colour}"/>'
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}"/>'
-            f'<text x="{x + 10:.1f}" y="{y - 8:.1f}">{html.escape(row.name)}</text>'
+        )
+    heights = {row.name: y_of(row.miou.value) for row in rows}
+    starts = {row.name: x_of(row.membership["auc"]) + 8 for row in rows if row.membership is not None}
+    if found.start is not None:
+        heights[_START], starts[_START] = y_of(found.start.value), width - right
+    for name, written in apart(heights, top, height - bottom).items():
+        drawn.append(
+            f'<polyline points="{starts[name]:.1f},{heights[name]:.1f} {width - right},{heights[name]:.1f} '
+            f'{width - right + 20},{written:.1f}"/>'
+            f'<text x="{width - right + 24}" y="{written + 4:.1f}">{html.escape(name)}</text>'
         )
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="mIoU against the area of the strongest attack">'
         f'{"".join(drawn)}<text x="{width - right}" y="{height - 8}" text-anchor="end">AUC of the strongest attack · '
         '最强攻击的 AUC</text><text x="4" y="14">mIoU, %</text></svg>'
     )
+
+
+def apart(heights: Mapping[str, float], top: float, bottom: float, least: float = 17.0) -> dict[str, float]:
+    """Where names are written beside points of these heights: as near as may be, in their order, none over another."""
+    names = sorted(heights, key=heights.__getitem__)
+    written: dict[str, float] = {}
+    floor = top
+    for name in names:
+        written[name] = floor = max(heights[name], floor)
+        floor += least
+    ceiling = bottom
+    for name in reversed(names):
+        written[name] = ceiling = min(written[name], ceiling)
+        ceiling -= least
+    return written
 
 
 def _interval_of(row: ComparedRow) -> tuple[float, float]:

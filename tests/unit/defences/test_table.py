@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from discreet.auditing.result import attack_result
 from discreet.defences.cells import Cell
-from discreet.defences.page import comparison_html, comparison_markdown, guarantee
+from discreet.defences.page import apart, comparison_html, comparison_markdown, guarantee
 from discreet.defences.settings import CompareSettings
 from discreet.defences.table import Comparison, tabulate
 
@@ -153,3 +153,15 @@ def test_without_attacks_and_start_there_is_still_a_table() -> None:
     assert found.start is None
     assert found.rows[1].membership is None
     assert "No row was attacked" in comparison_html(found)
+
+
+def test_names_in_the_picture_stand_apart() -> None:
+    """Rows of almost the same mIoU, one at the lower edge, and names in the order of their points."""
+    heights = {"start": 300.0, "a": 100.0, "b": 101.0, "c": 99.0, "far": 200.0, "low": 299.0}
+    written = apart(heights, 20.0, 300.0)
+    order = sorted(heights, key=heights.__getitem__)
+    gaps = np.diff([written[name] for name in order])
+    assert gaps.min() >= 17
+    assert written["far"] == 200.0  # what has room stays where its point is
+    assert min(written.values()) >= 20
+    assert max(written.values()) <= 300
