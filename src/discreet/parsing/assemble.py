@@ -14,9 +14,11 @@ three kinds of query and for a person's score (mean of its parts' scores times t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from discreet.errors import WeightsError
 from discreet.labels import LabelSet
@@ -140,9 +142,16 @@ def _scores(probabilities_QP: Map, mask_logits_Qhw: Map, frame: Frame) -> Map:
     for start in range(0, rows, _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
         masks_Qrc = _masks(mask_logits_Qhw, frame, some)
-        summed = probabilities_PQ @ masks_Qrc.reshape(len(masks_Qrc), -1)
+        with _linear_algebra().limit(limits=1, user_api="blas"):
+            summed = probabilities_PQ @ masks_Qrc.reshape(len(masks_Qrc), -1)
         scores_Prc[:, some] = summed.reshape(len(summed), -1, columns)
     return scores_Prc
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """NumPy's: its threads go on spinning after a product, on cores that the network of the next picture wants."""
+    return ThreadpoolController()
 
 
 def _masks(mask_logits_Qhw: Map, frame: Frame, rows: slice = slice(None)) -> Map:

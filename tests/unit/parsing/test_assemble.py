@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -208,3 +212,31 @@ def test_every_part_is_weighed_wherever_it_can_win(height: int, width: int, side
     assert clear.mean() > 0.95
     np.testing.assert_array_equal(found[clear], scores.argmax(0)[clear])
     assert len(np.unique(found)) > 1
+
+
+_CPU_SECONDS_AFTER_A_PICTURE = """
+import time
+import numpy as np
+from discreet.labels import label_set
+from discreet.parsing import Frame, assemble
+
+labels = label_set("cihp")
+classes = np.random.default_rng(0).normal(size=(100, len(labels) + 2)).astype(np.float32)
+masks = np.random.default_rng(1).normal(size=(100, 64, 64)).astype(np.float32)
+assemble(classes, masks, human=True, labels=labels, frame=Frame(256, 256, 256, 256, 0, 0, 256, 256))
+started = time.process_time()
+time.sleep(0.1)
+print(time.process_time() - started)
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="on one core NumPy has one thread")
+def test_no_thread_goes_on_when_a_picture_is_done() -> None:
+    """Threads of NumPy's products would spin for a while, on cores that the network of the next picture wants."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", _CPU_SECONDS_AFTER_A_PICTURE]
+    spent = min(
+        float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+        for _ in range(2)
+    )
+    assert spent < 0.01
