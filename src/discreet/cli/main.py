@@ -7,12 +7,15 @@ A verb module defines HELP, add_arguments(parser) and run(arguments, output) -> 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
 
 from discreet import __version__
 from discreet.errors import DiscreetError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # Here, not in the modules, so that `discreet --help` imports none of them.
 VERBS = {
@@ -75,6 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return module.run(arguments, output)
     except DiscreetError as problem:
         output.error(str(problem))
+        return 1
+    except OSError as problem:
+        where = problem.filename or ("the disk" if problem.errno in _FULL else None)
+        if where is None:
+            raise  # not about a file: a fault of ours
+        output.error(f"{where}: {problem.strerror}; check the path, who may write there, and the space left")
         return 1
     except KeyboardInterrupt:
         output.error("interrupted; nothing that was finished is lost")

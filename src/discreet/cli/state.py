@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from discreet.errors import ConfigurationError
+
 
 def state_folder() -> Path:
-    """DISCREET_STATE, or the place the system keeps for a user's state; created closed to others."""
+    """DISCREET_STATE, or the place the system keeps for a user's state; created closed to others.
+
+    Raises:
+        ConfigurationError: no folder can be there.
+    """
     named = os.environ.get("DISCREET_STATE")
     base = os.environ.get("XDG_STATE_HOME")
     default = Path(base) / "discreet" if base else Path.home() / ".local" / "state" / "discreet"
     folder = Path(named) if named else default
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as problem:
+        raise ConfigurationError(
+            f"{folder} cannot be the state folder ({problem.strerror}); set DISCREET_STATE to a folder you can write"
+        ) from None
     return folder.resolve()
 
 

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,31 @@ def test_wrong_usage_exits_with_2_and_refusals_with_1(capsys: pytest.CaptureFixt
     error = capsys.readouterr().err
     assert "expected_batch_size is 200" in error
     assert "Traceback" not in error
+
+
+def test_a_file_in_the_way_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    assert main(["parse", "picture.jpg", "--out", str(in_the_way)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"discreet: {in_the_way}: File exists; check the path")
+    monkeypatch.setenv("DISCREET_STATE", str(in_the_way))
+    assert main(["ledger", "show", "folder:nowhere"]) == 1
+    assert f"{in_the_way} cannot be the state folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk at hand")
+def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_: object) -> int:
+        with Path("/dev/full").open("w") as file:
+            file.write("x")
+        return 0
+
+    monkeypatch.setattr("discreet.cli.plan.run", write)
+    assert main(["plan", "--num-samples", "9"]) == 1
+    assert "No space left on device; check the path" in capsys.readouterr().err
 
 
 def test_plan_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
