@@ -9,6 +9,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from discreet.service.admission import neighbourhood
+
 HEADERS_WITHIN_S = 10.0
 MAX_HEADER_BYTES = 32 * 1024
 # After an early refusal the rest of the upload is read and dropped for so long, so that the client sees the answer.
@@ -17,6 +19,8 @@ DROP_WITHIN_S = 5.0
 # A client that does not read its answer for so long is hung up on.
 READ_WITHIN_S = 30.0
 MAX_CONNECTIONS = 1000
+# Of one client's: an address, or an IPv6 network. Enough for an office behind one; behind a proxy all are the proxy's.
+MAX_CONNECTIONS_OF_ONE = 200
 
 
 class GuardedHttp(HttpToolsProtocol):
@@ -29,7 +33,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS or self._too_many_of_one():
             self._refuse(503, "busy", "too many connections; try again", "Retry-After: 1\r\n")
             return
         self._start_clock(HEADERS_WITHIN_S, self._too_slow)
@@ -92,6 +96,14 @@ class GuardedHttp(HttpToolsProtocol):
             self._refuse(431, "headers", f"the headers are longer than {MAX_HEADER_BYTES} bytes; send fewer")
         else:
             self._refuse(400, "http", "this is not HTTP; check the client")
+
+    def _too_many_of_one(self) -> bool:
+        """Whether this client holds more connections than one may."""
+        if self.config.proxy_headers or self.client is None:
+            return False
+        mine = neighbourhood(self.client[0])
+        peers = (other.client for other in self.connections if isinstance(other, GuardedHttp))
+        return sum(peer is not None and neighbourhood(peer[0]) == mine for peer in peers) > MAX_CONNECTIONS_OF_ONE
 
     def _count_header(self, count: int) -> None:
         """Stop the parser where headers grow too long."""

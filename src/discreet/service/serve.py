@@ -178,6 +178,7 @@ def _configuration(settings: ServiceSettings, app: object, tls: Tls | None) -> u
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=GuardedHttp,
+        loop="discreet.service.event_loop:PromptLoop",
         ws="none",
         lifespan="on",
         log_config=None,

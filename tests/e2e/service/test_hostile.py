@@ -128,6 +128,14 @@ def test_other_methods_are_refused(service: Running, method: str) -> None:
     check(answer)
 
 
+def test_handshakes_that_never_come(service: Running) -> None:
+    """Nobody counts connections before their handshake, so none may wait for long."""
+    address = urlsplit(service.url)
+    assert address.port
+    with socket.create_connection(("127.0.0.1", address.port), timeout=IN_TIME_S) as silent:
+        assert silent.recv(1) == b""
+
+
 def raw(service: Running, request: bytes) -> tuple[int, bytes]:
     """Status and body of whatever bytes are sent."""
     address = urlsplit(service.url)

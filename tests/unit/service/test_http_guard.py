@@ -31,22 +31,35 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def listener() -> Iterator[socket.socket]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield listener
+
+
+@pytest.fixture
+def port(listener: socket.socket, server: uvicorn.Server) -> int:
+    assert server.started
+    return listener.getsockname()[1]
+
+
+@pytest.fixture
+def server(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Iterator[uvicorn.Server]:
     monkeypatch.setattr(http_guard, "HEADERS_WITHIN_S", 1.0)
     monkeypatch.setattr(http_guard, "DROP_WITHIN_S", 0.5)
     monkeypatch.setattr(http_guard, "READ_WITHIN_S", 0.5)
     monkeypatch.setattr(http_guard, "MAX_DROPPED_BYTES", 200_000)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        configuration = uvicorn.Config(echo, http=http_guard.GuardedHttp, lifespan="off", log_config=None)
-        server = uvicorn.Server(configuration)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join(10)
+    configuration = uvicorn.Config(
+        echo, http=http_guard.GuardedHttp, lifespan="off", log_config=None, proxy_headers=False
+    )
+    server = uvicorn.Server(configuration)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server
+    server.should_exit = True
+    thread.join(10)
 
 
 def talk(port: int, *words: bytes, pause_s: float = 0.0) -> bytes:
@@ -162,3 +175,18 @@ def test_too_many_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> Non
         answer = talk(port)
         assert problem_of(answer)["status"] == 503
         assert b"Retry-After" in answer
+
+
+def test_too_many_connections_of_one_client(server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others still come in; behind a proxy every connection is the proxy's, and none is refused for it."""
+    monkeypatch.setattr(http_guard, "MAX_CONNECTIONS_OF_ONE", 2)
+    first, second = (socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(2))
+    with first, second:
+        time.sleep(0.1)
+        assert problem_of(talk(port))["status"] == 503
+        other = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=("127.0.0.2", 0))
+        with other:
+            other.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert other.recv(100).startswith(b"HTTP/1.1 413")
+        server.config.proxy_headers = True
+        assert talk(port, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").startswith(b"HTTP/1.1 413")
