@@ -1,6 +1,6 @@
 """Pack a folder of generated people into the archive that `discreet demo` takes as its private data set.
 
-    discreet people --style winter --count 840 --size 160 --seed 2 --out PICTURES
+    discreet people --style thermal --count 840 --size 160 --seed 2 --out PICTURES
     python tools/pack_demo_people.py PICTURES src/discreet/assets/demo/people.zip
 
 Whole subjects are held out, so that nobody is in both splits. The same pictures give the same bytes.

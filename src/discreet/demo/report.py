@@ -93,7 +93,10 @@ def report_html(report: Report) -> str:
         _legend(report.labels),
     ]
     if report.photographs:
-        body += ["<h2>Real photographs · 真实照片</h2>", *map(_picture_row, report.photographs)]
+        body += [
+            "<h2>Photographs, by the networks that ship · 真实照片（随附模型）</h2>",
+            *map(_picture_row, report.photographs),
+        ]
     body += [
         "<h2>Privacy loss by step · 每一步的隐私损失</h2>",
         curve_svg(report.curve),
