@@ -130,7 +130,7 @@ def _through(signals: Sequence[float], kept: Sequence[float], signal: float) -> 
 def _beyond(plan: PrivacyPlan, signal: float, measured: Measurements) -> str | None:
     signals = [run.signal for run in measured.runs]
     if signal < min(signals) / 1.5:
-        return "there is less signal than was measured: expect little"
+        return "there is less signal than was measured: no more than a guess"
     if plan.num_steps < measured.fewest_steps:
         return f"fewer than {measured.fewest_steps} steps were not measured: expect less"
     if plan.num_steps * plan.expected_batch_size > 4 * measured.samples_seen:
