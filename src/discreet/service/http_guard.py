@@ -28,6 +28,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     _clock: asyncio.TimerHandle | None = None
     _reading_clock: asyncio.TimerHandle | None = None
+    _home = ""
     _header_bytes = 0
     _dropped_bytes = 0
 
@@ -101,9 +102,8 @@ class GuardedHttp(HttpToolsProtocol):
         """Whether this client holds more connections than one may."""
         if self.config.proxy_headers or self.client is None:
             return False
-        mine = neighbourhood(self.client[0])
-        peers = (other.client for other in self.connections if isinstance(other, GuardedHttp))
-        return sum(peer is not None and neighbourhood(peer[0]) == mine for peer in peers) > MAX_CONNECTIONS_OF_ONE
+        self._home = neighbourhood(self.client[0])
+        return sum(getattr(other, "_home", "") == self._home for other in self.connections) > MAX_CONNECTIONS_OF_ONE
 
     def _count_header(self, count: int) -> None:
         """Stop the parser where headers grow too long."""
