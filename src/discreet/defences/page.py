@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from discreet.auditing.report import STYLE
 from discreet.defences.table import ComparedRow, Comparison, Measured
@@ -191,21 +191,25 @@ def trade_off_svg(found: Comparison, width: int = 900, height: int = 420) -> str
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{down:.1f}" y2="{up:.1f}" stroke="{colour}"/>'
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}"/>'
         )
-    heights = {row.name: y_of(row.miou.value) for row in rows}
-    starts = {row.name: x_of(row.membership["auc"]) + 8 for row in rows if row.membership is not None}
+    points = {row.name: (x_of(row.membership["auc"]) + 8, y_of(row.miou.value)) for row in rows if row.membership}
     if found.start is not None:
-        heights[_START], starts[_START] = y_of(found.start.value), width - right
-    for name, written in apart(heights, top, height - bottom).items():
-        drawn.append(
-            f'<polyline points="{starts[name]:.1f},{heights[name]:.1f} {width - right},{heights[name]:.1f} '
-            f'{width - right + 20},{written:.1f}"/>'
-            f'<text x="{width - right + 24}" y="{written + 4:.1f}">{html.escape(name)}</text>'
-        )
+        points[_START] = (width - right, y_of(found.start.value))
+    drawn += _names_beside(points, width - right, top, height - bottom)
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="mIoU against the area of the strongest attack">'
         f'{"".join(drawn)}<text x="{width - right}" y="{height - 8}" text-anchor="end">AUC of the strongest attack · '
         '最强攻击的 AUC</text><text x="4" y="14">mIoU, %</text></svg>'
     )
+
+
+def _names_beside(points: Mapping[str, tuple[float, float]], edge: float, top: float, bottom: float) -> Iterator[str]:
+    """Names to the right of an edge, each with a thin line to its point."""
+    for name, height in apart({name: y for name, (_, y) in points.items()}, top, bottom).items():
+        x, y = points[name]
+        yield (
+            f'<polyline points="{x:.1f},{y:.1f} {edge},{y:.1f} {edge + 20},{height:.1f}"/>'
+            f'<text x="{edge + 24}" y="{height + 4:.1f}">{html.escape(name)}</text>'
+        )
 
 
 def apart(heights: Mapping[str, float], top: float, bottom: float, least: float = 17.0) -> dict[str, float]:
