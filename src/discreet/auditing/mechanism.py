@@ -7,8 +7,10 @@ a coin b of probability q a step, and σ·normal for the others: each coordinate
 Four questions, each at the confidence asked for:
   - **noise**: the χ² interval of σ from the coordinates of non-members holds the stated σ, and not 0.9 σ;
   - **contribution**: the interval of a member's mean contribution holds q: a unit counts once, and as long as C;
-  - **sampling**: the interval of the variance of a member's sum over steps holds T·(σ² + q(1−q)): coins are
-    independent. Where the noise is large this sees little (ε = 2: nothing; ε = 8: shuffling);
+  - **sampling**: coins are independent. The interval of the variance of a member's sum over steps holds
+    T·(σ² + q(1−q)), and that of the covariance of its contributions to two steps of one epoch holds 0: where batches
+    are cut from a permutation, who came once does not come again, and it is −q². (No canary sees that all batches have
+    the same size: each one's coins are independent then, too. The sampler's own tests look at sizes.)
   - **attack**: scored by the exact likelihood ratio, members are told from non-members as well as the mechanism allows,
     and no better: the ε of the Gaussian trade-off curve through the rates' cautious ends is at least 60 % of the stated
     one, and not above it. (Conditional on that family of curves; the unconditional bound is told beside it.)
@@ -70,6 +72,7 @@ class MechanismVerdict:
         sigma: interval of the noise's standard deviation, in units of C.
         contribution: interval of a member's mean contribution to a step, in units of C.
         variance: interval of the variance of a member's sum over all steps, over what it should be.
+        covariance: interval of the covariance of a member's contributions to two steps of one epoch, in units of C².
         conditional_epsilon: lower bound, if the trade-off curve is a Gaussian one.
         unconditional_epsilon: lower bound, whatever the curve.
         failed: names of the questions that were answered no.
@@ -78,6 +81,7 @@ class MechanismVerdict:
     sigma: Interval
     contribution: Interval
     variance: Interval
+    covariance: Interval
     conditional_epsilon: float
     unconditional_epsilon: float
     failed: tuple[str, ...]
@@ -103,20 +107,38 @@ def judge(members: Seen, others: Seen, stated: Stated, confidence: float = CONFI
     num_steps, q = members.shape[1], stated.sample_rate
     sigma = scale_interval(float(np.square(others).sum()), others.size, confidence)
     sums = members.sum(1)
-    room = float(norm.ppf(0.5 + confidence / 2)) * float(sums.std(ddof=1)) / math.sqrt(len(sums)) / num_steps
-    contribution = (float(sums.mean()) / num_steps - room, float(sums.mean()) / num_steps + room)
+    contribution = _mean_interval(sums / num_steps, confidence)
     expected = num_steps * (stated.sigma**2 + q * (1 - q))
     spread = scale_interval(float(np.square(sums - sums.mean()).sum()), len(sums) - 1, confidence)
     variance = (spread[0] ** 2 / expected, spread[1] ** 2 / expected)
+    covariance = _covariance(members, q, confidence)
     conditional, unconditional = _bounds(members, others, stated, confidence)
     answers = {
         "noise": sigma[0] <= stated.sigma <= sigma[1] and not sigma[0] <= SHORT_NOISE * stated.sigma <= sigma[1],
         "contribution": contribution[0] <= q <= contribution[1],
-        "sampling": variance[0] <= 1.0 <= variance[1],
+        "sampling": variance[0] <= 1.0 <= variance[1] and covariance[0] <= 0.0 <= covariance[1],
         "attack": LEAST_SHARE * stated.epsilon <= conditional <= stated.epsilon,
     }
     failed = tuple(name for name, good in answers.items() if not good)
-    return MechanismVerdict(sigma, contribution, variance, conditional, unconditional, failed)
+    return MechanismVerdict(sigma, contribution, variance, covariance, conditional, unconditional, failed)
+
+
+def _covariance(members: Seen, sample_rate: float, confidence: float) -> Interval:
+    """Of a member's contributions to two steps of one epoch; all that coins can have where an epoch is one step."""
+    num_canaries, num_steps = members.shape
+    per_epoch = min(round(1 / sample_rate), num_steps)
+    if per_epoch < 2:
+        return -1.0, 1.0
+    whole = members[:, : num_steps // per_epoch * per_epoch]
+    epochs = whole.reshape(num_canaries, -1, per_epoch) - sample_rate
+    of_pairs = np.square(epochs.sum(2)) - np.square(epochs).sum(2)
+    return _mean_interval(of_pairs.ravel() / (per_epoch * (per_epoch - 1)), confidence)
+
+
+def _mean_interval(values: NDArray[np.float64], confidence: float) -> Interval:
+    """Of the mean that many independent values have."""
+    room = float(norm.ppf(0.5 + confidence / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return float(values.mean()) - room, float(values.mean()) + room
 
 
 def _bounds(members: Seen, others: Seen, stated: Stated, confidence: float) -> tuple[float, float]:
