@@ -130,6 +130,30 @@ def test_subjects_are_the_unit_when_asked_for(
     assert statement["guarantee"]["unit"] == "subject"
     assert statement["mechanism"]["num_samples"] == 6
     assert statement["mechanism"]["sample_rate"] == 0.5
+    assert not any("several subjects" in touch for touch in statement["data_touches"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "num_subjects", "said"),
+    [("drop", 5, "left out, by subjects.csv; how many is not told"), ("assign", 6, "count as the first one's")],
+)
+def test_the_statement_says_what_became_of_pictures_of_several_subjects(
+    policy: str, num_subjects: int, said: str, run_toml: Path, tmp_path: Path, pictures: Path, run_verb: Run
+) -> None:
+    """Two pictures of the last subject show the first one, too: dropped, that subject owns nothing any more."""
+    shutil.copytree(pictures, tmp_path / "shared")
+    with (tmp_path / "shared" / "train" / "subjects.csv").open("a") as table:
+        table.write("010,person-0\n011,person-0\n")
+    run_toml.write_text(run_toml.read_text().replace(str(pictures), str(tmp_path / "shared")))
+    words = [
+        "privacy.unit=subject", f"data.shared_pictures={policy}", "training.batch_size=2", "training.epochs=1",
+        "privacy.delta=1e-2",
+    ]  # fmt: skip
+    overrides = [word for setting in words for word in ("--set", setting)]
+    assert run_verb("train", run_toml, "--out", tmp_path / "run", *overrides) == 0
+    statement = json.loads((tmp_path / "run" / "statement.json").read_text())
+    assert statement["mechanism"]["num_samples"] == num_subjects
+    assert sum(said in touch for touch in statement["data_touches"]) == 1
 
 
 def test_adapters_are_merged_into_what_is_released(

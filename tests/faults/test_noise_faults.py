@@ -1,19 +1,22 @@
-"""Faults 15, 17, 23, 24: divisors, noise and keys that betray what they should hide."""
+"""Faults 15, 17, 22, 23, 24: divisors, noise and keys that betray what they should hide."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from discreet.privacy import keys, noise, randomness, sampling
 from discreet.privacy.keys import RunKey
+from discreet.privacy.noise import GaussianNoise
 from discreet.privacy.plan import PrivacyPlan
 
 PLAN = PrivacyPlan.for_noise(noise_multiplier=2.0, num_samples=50, expected_batch_size=7, num_steps=5)
@@ -86,6 +89,73 @@ def test_fault_17_the_same_noise_in_two_places() -> None:
     assert not names_have_noise_of_their_own({"a": shared, "b": shared.clone()})
 
 
+# [22] What a computer's Gaussian cannot be betrays what it was added to (arXiv 2112.05307).
+
+# (the clipped sum, at every number) → released: the two normals of each Box-Muller pair, [2, pairs]
+PairRelease = Callable[[float], NDArray[np.floating]]
+NUM_PAIRS = 4096
+
+
+def box_muller(cells: NDArray[np.int64], bits: int, dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Two normals from two uniforms, each the middle of one of 2^bits cells: as frameworks make them."""
+    u, v = ((cells + 0.5) * 2.0**-bits).astype(dtype)
+    radius, angle = np.sqrt(dtype(-2) * np.log(u)), dtype(2 * math.pi) * v
+    return np.stack((radius * np.cos(angle), radius * np.sin(angle)))
+
+
+def can_be_noise_alone(released: NDArray[np.floating], bits: int) -> NDArray[np.bool_]:
+    """Whether some two uniforms make exactly these two normals, of each pair: those near the true ones are tried."""
+    x, y = released.astype(np.longdouble)
+    u, v = np.exp(-(x * x + y * y) / 2), np.arctan2(y, x) / (2 * np.longdouble(math.pi)) % 1
+    nearest = np.floor(np.stack((u, v)) * 2.0**bits).astype(np.int64)
+    found = np.zeros(released.shape[1], bool)
+    around = range(-2, 3)
+    with np.errstate(invalid="ignore", divide="ignore"):  # cells below 0 make no number
+        for moved in ((du, dv) for du in around for dv in around):
+            again = box_muller(nearest + np.array(moved)[:, None], bits, released.dtype.type)
+            found |= (again == released).all(axis=0)
+    return found
+
+
+def a_sum_is_betrayed(release: PairRelease, bits: int) -> bool:
+    """Noise alone can be noise alone more often than noise with a sum under it."""
+    alone, with_sum = (can_be_noise_alone(release(total), bits).mean() for total in (0.0, 1.0))
+    return bool(alone - with_sum > 0.05)
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(52, np.float64), (24, np.float32)])
+def test_fault_22_the_gaps_of_a_floating_point_gaussian(bits: int, dtype: type[np.floating]) -> None:
+    gaussian = GaussianNoise(KEY, noise_multiplier=1.0, sensitivity=1.0, divisor=1)
+    shape = (2, NUM_PAIRS)
+
+    def rounded(total: float) -> NDArray[np.floating]:
+        return gaussian.privatise({"w": torch.full(shape, total)}, 0)["w"].numpy().astype(dtype)
+
+    def before_it_is_rounded(total: float) -> NDArray[np.floating]:
+        return (gaussian.noise_array(0, "w", shape) + total).astype(dtype)
+
+    def of_two_uniforms(total: float) -> NDArray[np.floating]:
+        cells = np.random.default_rng(22).integers(0, 2**bits, shape)
+        return (box_muller(cells, bits, dtype) + dtype(total)).astype(dtype)
+
+    assert can_be_noise_alone(of_two_uniforms(0.0), bits).all()
+    assert a_sum_is_betrayed(of_two_uniforms, bits)
+    assert not a_sum_is_betrayed(rounded, bits)
+    assert not a_sum_is_betrayed(before_it_is_rounded, bits)
+
+
+def test_fault_22_one_pair_of_uniforms_in_place_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generator as it is, but for the number of normals that are added up."""
+    monkeypatch.setattr(noise, "_SUMMANDS", 1)
+    monkeypatch.setattr(noise, "_DRAWS", 2 * noise._PAIRS)
+    gaussian = GaussianNoise(KEY, noise_multiplier=2.0, sensitivity=1.0, divisor=1)  # a half, where four are added up
+
+    def before_it_is_rounded(total: float) -> NDArray[np.floating]:
+        return gaussian.noise_array(0, "w", (2, NUM_PAIRS)) + total
+
+    assert a_sum_is_betrayed(before_it_is_rounded, 52)
+
+
 # (folder of the run) → its key; called again when the run is resumed
 KeySource = Callable[[Path, bool], RunKey]
 
@@ -130,27 +200,42 @@ def test_fault_23_the_noise_of_the_first_steps_again_after_resuming() -> None:
     assert "step" in inspect.signature(NOISE.privatise).parameters
 
 
+# Whatever numpy, torch or the standard library draw, by whatever name it was imported.
+_PREDICTABLE = re.compile(
+    r"""\b(np|numpy|torch)\.random\b | \bdefault_rng\b | \bRandomState\b | \bmanual_seed\b | \bGenerator\(
+    | \btorch\.(rand|normal|bernoulli|multinomial)\w* | \.(normal|uniform|bernoulli|random|exponential)_\(
+    | \bimport\ random\b | \bfrom\ random\b | \brandom\.(random|gauss|seed|choice)\b""",
+    re.VERBOSE,
+)
+
+
 def randomness_is_cryptographic(source: str) -> bool:
-    """No generator that can be predicted from its output: of numpy, torch or the standard library."""
-    forbidden = (
-        "np.random",
-        "numpy.random",
-        "default_rng",
-        "torch.rand",
-        "torch.normal",
-        "manual_seed",
-        "import random",
-    )
-    return not any(name in source for name in forbidden)
+    """No generator that can be predicted from its output."""
+    return _PREDICTABLE.search(source) is None
+
+
+def by_numpy(key: bytes, step: int, size: int) -> NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.sha256(key + bytes([step])).digest()[:8], "big")
+    return np.random.default_rng(seed).standard_normal(size)
+
+
+def by_torch_in_place(total: torch.Tensor, scale: float) -> torch.Tensor:
+    return total + torch.empty_like(total).normal_(0, scale)
+
+
+def by_torch(size: int) -> torch.Tensor:
+    return torch.randn(size)
+
+
+def by_the_standard_library(size: int) -> list[float]:
+    from random import gauss
+
+    return [gauss(0, 1) for _ in range(size)]
 
 
 def test_fault_24_a_generator_that_can_be_predicted() -> None:
-    def by_numpy(key: bytes, step: int, size: int) -> NDArray[np.float64]:
-        seed = int.from_bytes(hashlib.sha256(key + bytes([step])).digest()[:8], "big")
-        return np.random.default_rng(seed).standard_normal(size)
-
-    assert len(by_numpy(b"", 0, 3)) == 3
-    assert not randomness_is_cryptographic(inspect.getsource(by_numpy))
+    for variant in (by_numpy, by_torch_in_place, by_torch, by_the_standard_library):
+        assert not randomness_is_cryptographic(inspect.getsource(variant)), variant.__name__
     for module in (keys, noise, randomness, sampling):
         assert randomness_is_cryptographic(inspect.getsource(module)), module.__name__
 

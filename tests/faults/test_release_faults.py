@@ -1,4 +1,4 @@
-"""Faults 7, 20 and 29 to 33: what leaves a run besides the mechanism's outputs, and what comes in.
+"""Faults 7, 11, 20 and 29 to 33: what leaves a run besides the mechanism's outputs, and what comes in.
 
 Record and replay: a run on a data set, then one on its neighbour in which the mechanism answers what it answered
 before. Whatever differs then between the two came past the noise (Re:cord-play, arXiv 2602.17454).
@@ -7,12 +7,15 @@ before. Whatever differs then between the two came past the noise (Re:cord-play,
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+import math
 import pickle
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +24,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from discreet.cli.main import main
-from discreet.errors import ClippingError, ConfigurationError, WeightsError
-from discreet.m2fp import build, load_imagenet_lite0, load_model
+from discreet.data import open_spec
+from discreet.errors import CheckpointError, ClippingError, ConfigurationError, WeightsError
+from discreet.labels import CIHP
+from discreet.m2fp import M2FP, build, load_imagenet_lite0, load_model, save_model
+from discreet.m2fp.weights import DESCRIPTION_FILE, WEIGHTS_FILE
 from discreet.privacy import Clipper
-from discreet.training import loop
+from discreet.training import loop, run
+from discreet.training.batches import Batch, BatchLoader
+from discreet.training.checkpoint import read_checkpoint
 from discreet.training.gradients import PrivateGradients
 from discreet.training.settings import RunSettings, parse_settings
 from tests.e2e.conftest import RUN_TOML, write_pictures
@@ -44,14 +53,16 @@ class Mechanism:
 
     released: list[Mapping[str, Tensor]] = field(default_factory=list)
     replaying: bool = False
+    answered: int = 0
 
     def between(self, finish: Callable[..., Mapping[str, Tensor]]) -> Callable[..., Mapping[str, Tensor]]:
         """`PrivateGradients.finish`, recorded or replayed; the real one runs both times."""
 
         def through(gradients: PrivateGradients, step: int) -> Mapping[str, Tensor]:
             found = finish(gradients, step)
+            self.answered += 1
             if self.replaying:
-                return {name: tensor.clone() for name, tensor in self.released[step].items()}
+                return {name: tensor.clone() for name, tensor in self.released[self.answered - 1].items()}
             self.released.append({name: tensor.clone() for name, tensor in found.items()})
             return found
 
@@ -61,9 +72,6 @@ class Mechanism:
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained public start."""
-    from discreet.labels import CIHP
-    from discreet.m2fp import save_model
-
     folder = tmp_path_factory.mktemp("start")
     save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=(64, 64))
     return folder
@@ -73,8 +81,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def what_leaves(
     tmp_path: Path, start: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
-) -> Callable[[], tuple[dict[str, str], dict[str, str]]]:  # fmt: skip
-    """Everything that comes out of a run and of its replay on the neighbour: files, output and logs, by name."""
+) -> Callable[..., tuple[dict[str, str], dict[str, str]]]:  # fmt: skip
+    """Everything that comes out of a run and of its replay on the neighbour: files, output and logs, by name.
+
+    It is called with settings that differ from RUN.toml's. The neighbour has as many units: how many there are is
+    public, and stated.
+    """
     mechanism = Mechanism()
     pictures = tmp_path / "pictures"
     write_pictures(pictures / "train", 8)
@@ -84,29 +96,32 @@ def what_leaves(
     monkeypatch.setattr(PrivateGradients, "finish", mechanism.between(PrivateGradients.finish))
     caplog.set_level(logging.INFO)
 
-    def run(turn: str) -> dict[str, str]:
+    def take(turn: str, given: Sequence[str]) -> dict[str, str]:
         monkeypatch.setenv("DISCREET_STATE", str(tmp_path / f"state-{turn}"))
         out = tmp_path / "run"
         capfd.readouterr()
         caplog.clear()
-        assert main(["train", str(settings), "--out", str(out), "--test-key", "3", "--json"]) == 0
+        mechanism.answered = 0
+        overrides = [word for setting in given for word in ("--set", setting)]
+        assert main(["train", str(settings), "--out", str(out), "--test-key", "3", "--json", *overrides]) == 0
         said = capfd.readouterr()
         left = {str(path.relative_to(out)): _text(path) for path in sorted(out.rglob("*")) if path.is_file()}
         shutil.rmtree(out)
         return left | {"stdout": _text(said.out), "stderr": _shown(said.err), "logs": caplog.text}
 
-    def both() -> tuple[dict[str, str], dict[str, str]]:
-        first = run("first")
-        _replace_a_picture(pictures / "train", "003")
+    def both(*given: str) -> tuple[dict[str, str], dict[str, str]]:
+        first = take("first", given)
+        for name in ("002", "003"):  # all that one subject owns
+            _replace_a_picture(pictures / "train", name)
         mechanism.replaying = True
-        return first, run("second")
+        return first, take("second", given)
 
     return both
 
 
 def _text(given: Path | str) -> str:
     """As text, without what a run has of its own."""
-    if isinstance(given, Path) and given.suffix == ".safetensors":
+    if isinstance(given, Path) and given.suffix in {".safetensors", ".png"}:
         return given.read_bytes().hex()
     return _OF_ITS_OWN.sub(r'"\1"', given if isinstance(given, str) else given.read_text(encoding="utf-8"))
 
@@ -134,8 +149,23 @@ def check_nothing_differs(both: tuple[dict[str, str], dict[str, str]]) -> None:
     assert not differing, f"{', '.join(differing)} differ between neighbours"
 
 
-def test_nothing_but_the_mechanism_leaves_a_run(what_leaves: Callable[[], tuple[dict, dict]]) -> None:
-    first, second = what_leaves()
+SUBJECTS = ("privacy.unit=subject", "privacy.delta=1e-2", "training.batch_size=2", "data.shared_pictures=drop")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        (*SUBJECTS, "training.augmentation_multiplicity=2"),
+        ("training.trials=2",),
+        ("privacy.clipping=per_layer", "training.optimizer=adam-bc", "training.ema_decay=0.9", "training.canaries=2"),
+    ],
+    ids=["pictures", "subjects", "trials", "other mechanisms"],
+)
+def test_nothing_but_the_mechanism_leaves_a_run(
+    given: Sequence[str], what_leaves: Callable[..., tuple[dict, dict]]
+) -> None:
+    first, second = what_leaves(*given)
     assert {"model.safetensors", "metrics.json", "statement.json", "stdout"} <= first.keys()
     check_nothing_differs((first, second))
 
@@ -151,11 +181,11 @@ def _logging_losses(add: Callable[..., None]) -> Callable[..., None]:
 
 
 def _printing_the_clipped_share(add: Callable[..., None]) -> Callable[..., None]:
-    """[30] How many gradients were longer than the norm goes to the screen."""
+    """[30] The share of gradients that were longer than the norm goes to the screen."""
 
     def through(gradients: PrivateGradients, loss_B: Tensor) -> None:
         norms_B = gradients._clipper.accumulate(loss_B)
-        print(f"median norm {float(norms_B.median()):.4f}")
+        print(f"clipped {float((norms_B > norms_B.median()).float().mean() * norms_B.max()):.4f}")
 
     return through
 
@@ -201,7 +231,73 @@ def test_fault_30_weights_that_saw_ordinary_gradients_are_seen(
         check_nothing_differs(what_leaves())
 
 
-# [7, 20, 29] What is not there cannot be turned on.
+def test_fault_30_pictures_to_look_at_are_seen(
+    what_leaves: Callable[..., tuple[dict, dict]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A micro-batch's first picture beside the weights, as trainers write it for a board to show."""
+    load, out = BatchLoader.load, tmp_path / "run"
+
+    def showing(loader: BatchLoader, units: Sequence[int], step: int) -> Batch | None:
+        batch = load(loader, units, step)
+        if batch is not None and step == 0:
+            image = (batch.images[0, 0].numpy() * 40 + 128).astype(np.uint8)
+            Image.fromarray(image).save(out / f"batch-{units[0]}.png")
+        return batch
+
+    monkeypatch.setattr(BatchLoader, "load", showing)
+    # Pictures that differ come first.
+    monkeypatch.setattr(PrivateGradients, "units", lambda gradients, step: np.arange(2, 8))
+    with pytest.raises(AssertionError, match=r"batch-2\.png"):
+        check_nothing_differs(what_leaves())
+
+
+# [11] What was counted in the pictures is no setting of a network.
+
+
+def _standardised_by_the_pictures(release_model: Callable[..., str]) -> Callable[..., str]:
+    """Colours are centred by the training pictures' own mean and spread."""
+
+    def through(out: Path, model: M2FP, labels: object, settings: RunSettings, **rest: object) -> str:
+        digest, source = release_model(out, model, labels, settings, **rest), open_spec(settings.data.train)
+        pixels = np.concatenate([source[index].image.reshape(-1, 3) for index in range(len(source))])
+        description = json.loads((out / DESCRIPTION_FILE).read_text())
+        description["normalisation"] = {"mean": pixels.mean(0).tolist(), "std": pixels.std(0).tolist()}
+        (out / DESCRIPTION_FILE).write_text(json.dumps(description))
+        return digest
+
+    return through
+
+
+def _weighted_by_the_pictures(release_model: Callable[..., str]) -> Callable[..., str]:
+    """Classes that occur, and how often, are told with the weights."""
+
+    def through(out: Path, model: M2FP, labels: object, settings: RunSettings, **rest: object) -> str:
+        source = open_spec(settings.data.train)
+        shown = [np.unique(source[index].parts).tolist() for index in range(len(source))]
+        counts = Counter(part for parts in shown for part in parts)
+        (out / "classes.json").write_text(json.dumps(sorted(counts.items())))
+        return release_model(out, model, labels, settings, **rest)
+
+    return through
+
+
+@pytest.mark.parametrize(
+    ("variant", "file"),
+    [(_standardised_by_the_pictures, "model.json"), (_weighted_by_the_pictures, "classes.json")],
+    ids=["mean and spread", "classes that occur"],
+)
+def test_fault_11_what_was_measured_on_the_pictures_is_seen(
+    variant: Callable[..., Callable[..., str]],
+    file: str,
+    what_leaves: Callable[..., tuple[dict, dict]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "release_model", variant(run.release_model))
+    with pytest.raises(AssertionError, match=file):
+        check_nothing_differs(what_leaves())
+
+
+# [7, 11, 20, 29] What is not there cannot be turned on.
 
 ABSENT = [
     ("privacy", "adaptive_clipping", True),
@@ -212,11 +308,13 @@ ABSENT = [
     ("training", "keep_best", True),
     ("training", "log_every", 10),
     ("training", "class_weights", "balanced"),
+    ("data", "mean", "measured"),
+    ("data", "labels", "found"),
     ("data", "validation", "folder:private@train"),
 ]
 
 
-def test_fault_7_half_precision_that_would_need_its_loss_scaled_is_refused() -> None:
+def test_fault_20_half_precision_that_would_need_its_loss_scaled_is_refused() -> None:
     content = {"data": {"train": "folder:x"}, "privacy": {"epsilon": 8.0}, "training": {"precision": "float16"}}
     with pytest.raises(ConfigurationError, match=r"training\.precision: Input should be 'float32' or 'bfloat16'"):
         parse_settings(content, "RUN.toml")
@@ -231,7 +329,7 @@ def check_refused(parse: Callable[[dict[str, object]], object]) -> None:
             parse(content)
 
 
-def test_faults_7_20_and_29_settings_that_nobody_accounts_for() -> None:
+def test_faults_7_11_20_and_29_settings_that_nobody_accounts_for() -> None:
     check_refused(lambda content: parse_settings(content, "RUN.toml"))
 
     def forgiving(content: dict[str, object]) -> RunSettings:
@@ -265,14 +363,35 @@ def check_never_runs(load: Callable[[Path], object], folder: Path) -> None:
     marker = folder / "it-ran"
     hostile = folder / "hostile.pth"
     torch.save({"weight": _Program(marker)}, hostile)
-    with contextlib.suppress(WeightsError, pickle.UnpicklingError):
+    with contextlib.suppress(WeightsError, CheckpointError, pickle.UnpicklingError):
         load(hostile)
     assert not marker.exists(), "the file's program ran"
 
 
-def test_fault_31_checkpoints_that_are_programs(tmp_path: Path) -> None:
-    model = build("m2fp-lite", 4, seed=0)
-    check_never_runs(lambda path: load_imagenet_lite0(model.backbone, path), tmp_path)
+def _as_a_start(hostile: Path) -> object:
+    """Under the name of weights, and with its own hash beside it."""
+    folder = hostile.parent / "start"
+    save_model(folder, build("m2fp-lite", len(CIHP) + 1, seed=0), CIHP, image_size=(64, 64))
+    shutil.copy(hostile, folder / WEIGHTS_FILE)
+    description = json.loads((folder / DESCRIPTION_FILE).read_text())
+    description["sha256"] = hashlib.sha256(hostile.read_bytes()).hexdigest()
+    (folder / DESCRIPTION_FILE).write_text(json.dumps(description))
+    return load_model(folder)
+
+
+LOADERS: dict[str, Callable[[Path], object]] = {
+    "ImageNet weights": lambda path: load_imagenet_lite0(build("m2fp-lite", 4, seed=0).backbone, path),
+    "a public start": _as_a_start,
+    "a checkpoint": lambda path: read_checkpoint(path, "0" * 64),
+}
+
+
+@pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
+def test_fault_31_checkpoints_that_are_programs(load: Callable[[Path], object], tmp_path: Path) -> None:
+    check_never_runs(load, tmp_path)
+
+
+def test_fault_31_a_loader_that_runs_them_is_seen(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="the file's program ran"):
         check_never_runs(lambda path: torch.load(path, weights_only=False), tmp_path)
 
@@ -280,15 +399,48 @@ def test_fault_31_checkpoints_that_are_programs(tmp_path: Path) -> None:
 # [32] The module that is clipped is the module that is trained.
 
 
-def test_fault_32_a_copy_is_trained_in_place_of_what_is_held() -> None:
-    held = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-    copy = deepcopy(held)
-    inputs = torch.randn(5, 3)
+# (what is held by the clipper, inputs) → the gradients released for it
+Training = Callable[[nn.Module, Tensor], Mapping[str, Tensor]]
+
+
+def held_is_trained(held: nn.Module, inputs: Tensor) -> Mapping[str, Tensor]:
+    """What discreet does."""
     with Clipper(held, 1.0) as clipper:
-        with pytest.raises(ClippingError, match="not with a copy"):
-            clipper.accumulate(copy(inputs).squeeze(1))
         clipper.accumulate(held(inputs).squeeze(1))
-        assert any(bool(total.any()) for total in clipper.take().values())
+        return clipper.take()
+
+
+def a_copy_is_trained(held: nn.Module, inputs: Tensor) -> Mapping[str, Tensor]:
+    """A compiled or parallel wrapper that holds weights of its own."""
+    copy = deepcopy(held)
+    with Clipper(held, 1.0) as clipper:
+        clipper.accumulate(copy(inputs).squeeze(1))
+        return clipper.take()
+
+
+def a_copy_is_trained_beside(held: nn.Module, inputs: Tensor) -> Mapping[str, Tensor]:
+    """Autograd fills the copy's gradients, and nobody looks at whose they are."""
+    copy = deepcopy(held)
+    copy(inputs).sum().backward()
+    return {name: p.grad for name, p in copy.named_parameters() if p.grad is not None}
+
+
+def check_what_is_clipped_is_trained(train: Training) -> None:
+    """Every sample's share is at most the norm, and the sum belongs to the weights that are held."""
+    held = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    inputs = 100 * torch.randn(5, 3)
+    released = train(held, inputs)
+    length = math.sqrt(sum(float(total.square().sum()) for total in released.values()))
+    assert 0 < length <= 5.01, "the sum is longer than five samples can make it"
+
+
+def test_fault_32_a_copy_is_trained_in_place_of_what_is_held() -> None:
+    torch.manual_seed(0)
+    check_what_is_clipped_is_trained(held_is_trained)
+    with pytest.raises(ClippingError, match="not with a copy"):
+        check_what_is_clipped_is_trained(a_copy_is_trained)
+    with pytest.raises(AssertionError, match="longer than five samples"):
+        check_what_is_clipped_is_trained(a_copy_is_trained_beside)
 
 
 # [33] Weights are what they were when somebody vouched for them.
@@ -298,16 +450,26 @@ def _saved(folder: Path) -> Iterator[Path]:
     yield from sorted(folder.iterdir())
 
 
-def test_fault_33_weights_that_were_changed_since(start: Path, tmp_path: Path) -> None:
-    changed = tmp_path / "start"
-    shutil.copytree(start, changed)
-    load_model(changed)
+def check_changes_are_seen(load: Callable[[Path], object], changed: Path) -> None:
+    """One bit of one weight."""
+    load(changed)
     weights = next(path for path in _saved(changed) if path.suffix == ".safetensors")
     content = bytearray(weights.read_bytes())
     content[-3] ^= 1
     weights.write_bytes(content)
     with pytest.raises(WeightsError, match="changed"):
-        load_model(changed)
+        load(changed)
+
+
+def test_fault_33_weights_that_were_changed_since(start: Path, tmp_path: Path) -> None:
+    def unpinned(folder: Path) -> object:
+        return load_file(next(folder.glob("*.safetensors")))
+
+    shutil.copytree(start, tmp_path / "first")
+    check_changes_are_seen(load_model, tmp_path / "first")
+    shutil.copytree(start, tmp_path / "second")
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        check_changes_are_seen(unpinned, tmp_path / "second")
 
 
 def test_fault_33_the_statement_says_which_weights_a_run_began_with(

@@ -27,6 +27,12 @@ from discreet.training.starts import lineage_of
 STATEMENT_FILE = "statement.json"
 METRICS_FILE = "metrics.json"
 
+# How many pictures of several subjects there were is private: nothing here says it.
+_SHARED_PICTURES = {
+    "drop": "pictures of several subjects were left out, by subjects.csv; how many is not told",
+    "assign": "pictures of several subjects count as the first one's; the others on them are not protected as subjects",
+}
+
 Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
@@ -64,6 +70,8 @@ def release_statement(
 ) -> None:
     """Write what is guaranteed, after the ledger has closed the run."""
     touches = list(facts.data_touches)
+    if settings.privacy is not None and settings.privacy.unit == "subject":
+        touches += [said for policy, said in _SHARED_PICTURES.items() if policy == settings.data.shared_pictures]
     if settings.data.evaluate is not None:
         touches.append(f"metrics on {settings.data.evaluate}, computed and shown without noise")
     if settings.training.trials > 1:
