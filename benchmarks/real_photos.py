@@ -3,9 +3,9 @@
     make real-photos                                  # m2fp-lite, clear and with masked faces
     python benchmarks/real_photos.py [--models m2fp-lite runs/mine] [--pictures DIR] [--only bus ...]
 
-Nobody labelled these photographs. MediaPipe's masks and keypoints stand in for labels: foreground IoU
-against the selfie mask, and the share of visible keypoints that lie in a part that may be there
-(photo_rules.py). The two masks of MediaPipe are also held against each other: where they disagree
+Eighty are by an AI, of ten people who never existed; three are photographs. Nobody labelled them. MediaPipe's
+masks and keypoints stand in for labels: foreground IoU against the selfie mask, and the share of visible
+keypoints that lie in a part that may be there (photo_rules.py). The two masks of MediaPipe are also held against each other: where they disagree
 the judge is not worth much, and such photographs are counted apart ("agreed" leaves them out).
 Photographs and judges: tools/photographs.py; verdicts are cached beside them.
 """
