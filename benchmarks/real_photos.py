@@ -5,9 +5,9 @@
 
 Eighty are by an AI, of ten people who never existed; three are photographs. Nobody labelled them. MediaPipe's
 masks and keypoints stand in for labels: foreground IoU against the selfie mask, and the share of visible
-keypoints that lie in a part that may be there (photo_rules.py). The two masks of MediaPipe are also held against each other: where they disagree
-the judge is not worth much, and such photographs are counted apart ("agreed" leaves them out).
-Photographs and judges: tools/photographs.py; verdicts are cached beside them.
+keypoints that lie in a part that may be there (photo_rules.py). The two masks of MediaPipe are also held
+against each other: where they disagree the judge is not worth much, and such photographs are counted apart
+("agreed" leaves them out). Photographs and judges: tools/photographs.py; verdicts are cached beside them.
 """
 
 from __future__ import annotations

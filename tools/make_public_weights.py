@@ -33,6 +33,7 @@ import discreet
 from discreet.data import open_spec
 from discreet.data.joined import Joined
 from discreet.data.people import generate_people
+from discreet.data.places import BeforePlaces
 from discreet.data.samples import SampleSource
 from discreet.data.transforms import AugmentSettings
 from discreet.inference.parser import Parser
@@ -91,11 +92,13 @@ class Stage(_Section):
 
 
 class Recipe(_Section):
-    """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped, to begin with."""
+    """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped, to begin with;
+    `before_places`: every picture a second time, before a photograph of a place (`tools/places.py`)."""
 
     name: Literal["m2fp-lite"]
     backbone: Literal["nothing", "imagenet"]
     start: str | None = None
+    before_places: bool = False
     train: tuple[Pictures, ...]
     evaluate: tuple[Pictures, ...]
     stages: tuple[Stage, ...]
@@ -310,6 +313,7 @@ def main() -> None:
     parser.add_argument("--imagenet", type=Path, help="efficientnet-lite0-57934424.pth, where the recipe asks for it")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/public"))
+    parser.add_argument("--places", type=Path, default=Path(".cache/places"), help="where tools/places.py put them")
     parser.add_argument("--threads", type=int, default=2, help="of training")
     parser.add_argument("--workers", type=int, default=2, help="processes that make pictures")
     parser.add_argument("--readers", type=int, help="processes that read pictures, beside an accelerator")
@@ -318,6 +322,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
     source = pictures(recipe.train, arguments.work, arguments.workers)
+    if recipe.before_places:
+        source = Joined([source, BeforePlaces(source, arguments.places, seed=7)])
     held_out = {
         name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.workers)
         for name, share in (("clear", 0.0), ("masked", 1.0))
