@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other; results go to benchmarks/results/*.json."""
+"""Every benchmark, one after the other, most of a night; results go to benchmarks/results/*.json."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 BENCHMARKS = (
     "help_time.py",
-    "step_cost.py",
+    "step_cost.py --again",
+    "step_profile.py",
+    "norm_choice.py",
     "opacus_cost.py",
+    "plot_costs.py docs/images/step-cost.svg",
     "read_speed.py",
     "scale.py",
     "killed_runs.py",
@@ -21,9 +24,10 @@ BENCHMARKS = (
 
 def main() -> None:
     """Stop at the first that fails."""
-    for name in BENCHMARKS:
-        print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, str(HERE / name)], check=True, cwd=HERE.parent)
+    for words in BENCHMARKS:
+        print(f"== {words}", flush=True)
+        name, *options = words.split()
+        subprocess.run([sys.executable, str(HERE / name), *options], check=True, cwd=HERE.parent)
 
 
 if __name__ == "__main__":

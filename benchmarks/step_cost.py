@@ -1,6 +1,7 @@
 """Time and peak memory of a private step against a plain one, as ratios in one run.
 
-    python benchmarks/step_cost.py [--models m2fp-lite m2fp-r50] [--sizes 256 512] [--batches 2 8] [--rounds 5]
+    python benchmarks/step_cost.py              # the whole grid, hours
+    python benchmarks/step_cost.py --models m2fp-lite m2fp-r50 [--sizes 256 512] [--batches 2 8] [--rounds 5]
     python benchmarks/step_cost.py --table      # prints what was measured, as in EXPERIMENTS.md
 
 Each row is written when it is measured; one that stands in the results already is measured anew only with `--again`.
@@ -21,7 +22,9 @@ import argparse
 import itertools
 import json
 import multiprocessing
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +42,12 @@ from discreet.training.gradients import PrivateGradients
 NUM_PARTS = 20
 EXPECTED_BATCH = 256
 RESULT = Path(__file__).parent / "results" / "step_cost.json"
+# What `make bench` measures: where a plain step fits, and takes less than half a minute.
+GRID = [(name, 256, batch) for name in ("m2fp-lite", "m2fp-r50", "m2fp-r101") for batch in (2, 4, 8, 16)]
+GRID += [("m2fp-lite", 256, 32), *(("m2fp-lite", 512, batch) for batch in (2, 4, 8))]
+GRID += [(name, 512, batch) for name in ("m2fp-r50", "m2fp-r101") for batch in (2, 4)]
+MEMORY_KINDS = ("flat", "logical", "accumulated", "per_layer", "checkpointed")
+_TOO_LARGE, _KEPT_FREE_MIB = 3, 1024
 
 
 def make_losses(model: M2FP, size_px: int, batch_size: int, *, apart: bool = False) -> Callable[[], torch.Tensor]:
@@ -150,6 +159,21 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
 def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiprocessing.SimpleQueue[float]) -> None:
     """Peak resident MiB of this fresh process after two steps of a kind."""
     torch.set_num_threads(2)
+    room = (free_mib() - _KEPT_FREE_MIB) * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (room, room))  # an error, before the kernel kills whom it likes
+    try:
+        _steps_of(kind, name, size_px, batch_size)
+    except (MemoryError, RuntimeError) as problem:
+        if "memory" not in str(problem).lower():
+            raise
+        sys.exit(_TOO_LARGE)
+    # Not getrusage: its high-water mark is handed on from the parent process.
+    status = Path("/proc/self/status").read_text()
+    answer.put(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+
+
+def _steps_of(kind: str, name: str, size_px: int, batch_size: int) -> None:
+    """Two steps of a kind, or one that is eight already."""
     model = build(name, NUM_PARTS + 1, seed=0).train()
     losses = make_losses(model, size_px, batch_size)
     for _ in range(1 if kind in ("logical", "accumulated") else 2):  # these are eight already
@@ -161,44 +185,64 @@ def _peak(kind: str, name: str, size_px: int, batch_size: int, answer: multiproc
             set_activation_checkpointing(model, kind == "checkpointed")
             with Clipper(model, 1.0, "per_layer" if kind == "per_layer" else "flat") as clipper:
                 (logical_step if kind == "logical" else private_step)(clipper, losses)
-    # Not getrusage: its high-water mark is handed on from the parent process.
-    status = Path("/proc/self/status").read_text()
-    answer.put(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+
+
+class TooLargeError(Exception):
+    """A step needs more memory than there is."""
 
 
 def peak_mib(kind: str, name: str, size_px: int, batch_size: int) -> float:
-    """`_peak` in a process of its own."""
+    """`_peak` in a process of its own.
+
+    Raises:
+        TooLargeError: it needs more than is free now.
+    """
     context = multiprocessing.get_context("spawn")
     answer = context.SimpleQueue()
     process = context.Process(target=_peak, args=(kind, name, size_px, batch_size, answer))
     process.start()
     process.join()
+    if process.exitcode == _TOO_LARGE:
+        raise TooLargeError(kind)
     if process.exitcode != 0:
         raise SystemExit(f"measuring {kind} of {name} failed")
     return answer.get()
 
 
 def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]:
-    """MiB of a plain step, and of each kind as a multiple of that."""
+    """MiB of a plain step, and of each kind as a multiple of that; or which kind does not fit."""
     base = peak_mib("built", name, size_px, batch_size)
-    plain = peak_mib("plain", name, size_px, batch_size) - base
-    ratios = {
-        kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain
-        for kind in ("flat", "logical", "accumulated", "per_layer", "checkpointed")
-    }
+    try:
+        plain = peak_mib("plain", name, size_px, batch_size) - base
+        ratios = {kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in MEMORY_KINDS}
+    except TooLargeError as problem:
+        return {"does_not_fit": str(problem), "free_mib": free_mib()}
     return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
+
+
+def free_mib() -> int:
+    """What this machine could still give a process."""
+    return int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) // 1024
+
+
+def processor() -> str:
+    """As the machine names it."""
+    return Path("/proc/cpuinfo").read_text().split("model name")[1].split("\n")[0].strip(" \t:")
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """Markdown, a row a network, size and batch."""
     lines = []
     for row in sorted(results, key=lambda row: (row["model"] != "m2fp-lite", len(row["model"]), *order(row))):
+        if "does_not_fit" in row:
+            lines.append(f"| {row['model']}, {row['size_px']}, {row['batch']} | {row['does_not_fit']} does not fit |")
+            continue
         low, high = row["flat_time_ratio_range"]
         times = [f"{row['flat_time_ratio']:.2f}× ({low:.2f} … {high:.2f})"]
         others = ("per_layer", "checkpointed", "plain_apart", "flat_apart")
         times += [f"{row[f'{kind}_time_ratio']:.2f}×" if f"{kind}_time_ratio" in row else "–" for kind in others]
         kinds = ("flat", "per_layer", "checkpointed", "logical", "accumulated")
-        memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" if f"{kind}_memory_ratio" in row else "–" for kind in kinds]
+        memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" for kind in kinds]
         cells = [f"{row['model']}, {row['size_px']}, {row['batch']}", f"{row['plain_s']:.2f} s", *times, *memory]
         lines.append(f"| {' | '.join(cells)} | {100 * row['release_share_of_256']:.1f} % |")
     return "\n".join(lines)
@@ -212,7 +256,7 @@ def order(row: dict[str, Any]) -> tuple[str, int, int]:
 def main() -> None:
     """Measure, print, write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["m2fp-lite", "m2fp-r50", "m2fp-r101"])
+    parser.add_argument("--models", nargs="+", help="with sizes and batches, in place of the whole grid")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256])
     parser.add_argument("--batches", type=int, nargs="+", default=[4])
     parser.add_argument("--rounds", type=int, default=5)
@@ -224,12 +268,15 @@ def main() -> None:
     if arguments.table:
         print(table(results))
         return
-    for name, size_px, batch_size in itertools.product(arguments.models, arguments.sizes, arguments.batches):
+    chosen = arguments.models and itertools.product(arguments.models, arguments.sizes, arguments.batches)
+    for name, size_px, batch_size in chosen or GRID:
         known = [row for row in results if (row["model"], row["size_px"], row["batch"]) == (name, size_px, batch_size)]
         if known and not arguments.again:
             continue
         found: dict[str, Any] = {"model": name, "size_px": size_px, "batch": batch_size, "threads": 2}
-        found |= time_ratios(name, size_px, batch_size, arguments.rounds) | memory_ratios(name, size_px, batch_size)
+        found |= {"torch": torch.__version__, "processor": processor()} | memory_ratios(name, size_px, batch_size)
+        if "does_not_fit" not in found:
+            found |= time_ratios(name, size_px, batch_size, arguments.rounds)
         results = [row for row in results if row not in known] + [found]
         print(json.dumps(found), flush=True)
         RESULT.write_text(json.dumps(results, indent=1) + "\n")

@@ -1,11 +1,13 @@
 """Where the time of a clipped step goes, by kind of layer, beside what a plain step pays for its weight gradients.
 
     python benchmarks/step_profile.py [--model m2fp-lite] [--size 256] [--batches 2 4 8] [--rounds 20]
-    python benchmarks/step_profile.py --table   # prints what was measured, as in EXPERIMENTS.md
+    python benchmarks/step_profile.py --table [--style per_layer]   # prints what was measured, as in EXPERIMENTS.md
 
+Each column is written when it is measured, in place of an earlier one of the same network, size and batch.
 Milliseconds, each the least of all rounds: what other work on the machine adds is left out. Kinds of steps take turns.
-Rows are sums over the layers of one step. "No weights" is a plain step in which only gradients of activations are
-computed; what is above it is the price of weight gradients, once summed (plain) and once by picture (the clipper).
+Rows are sums over the layers of one step, without what is called from them and has a row of its own. "No weights" is
+a plain step in which only gradients of activations are computed; what is above it is the price of weight gradients,
+once summed (plain) and once by picture (the clipper).
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from torch import nn
 
 from discreet.m2fp import M2FP, build
 from discreet.privacy import Clipper
+from discreet.privacy.clipping.clipper import ClippingStyle
 
 RESULT = Path(__file__).parent / "results" / "step_profile.json"
+STYLES: dict[ClippingStyle, str] = {"flat": "flat", "per_layer": "per layer"}
 
 
 def kind_of(layer: nn.Module) -> str:
@@ -44,31 +48,35 @@ class Stopwatch:
     def __init__(self) -> None:
         self.ms: dict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
+        self._inner_ms = [0.0]
 
     def wrap(self, owner: Any, method: str, name: Callable[..., str]) -> None:
         """Replace a method of an object by one that is timed, under a name that its arguments give."""
         inner = getattr(owner, method)
 
         def timed(*arguments: Any) -> Any:
+            self._inner_ms.append(0.0)
             started = time.perf_counter()
             found = inner(*arguments)
-            taken, called = time.perf_counter() - started, name(*arguments)
-            self.ms[called] += 1000 * taken
+            taken_ms, called = 1000 * (time.perf_counter() - started), name(*arguments)
+            self.ms[called] += taken_ms - self._inner_ms.pop()
+            self._inner_ms[-1] += taken_ms
             self.calls[called] += 1
             return found
 
         setattr(owner, method, timed)
 
 
-def watched_seconds(model: M2FP, losses: Callable[[], torch.Tensor]) -> tuple[float, Stopwatch]:
-    """Of one flat step, and where they went."""
+def watched_seconds(model: M2FP, losses: Callable[[], torch.Tensor], style: ClippingStyle) -> tuple[float, Stopwatch]:
+    """Of one clipped step, and where they went."""
     watch = Stopwatch()
-    with Clipper(model, 1.0) as clipper:
+    with Clipper(model, 1.0, style) as clipper:
         taps = clipper._taps  # pyright: ignore[reportPrivateUsage]
         for method in ("_mute", "_unmute", "_record"):
             watch.wrap(taps, method, lambda *_: "listening")
         watch.wrap(taps, "_listener", lambda _, layer, *__: kind_of(layer))
-        watch.wrap(clipper, "_add_clipped", lambda *_: "norms and sums")
+        for method in ("_add_clipped", "_add_short", "_merge"):
+            watch.wrap(clipper, method, lambda *_: "norms and sums")
         return step_cost.seconds(lambda: step_cost.private_step(clipper, losses)), watch
 
 
@@ -89,32 +97,37 @@ def profile(name: str, size_px: int, batch_size: int, rounds: int) -> dict[str, 
         return found
 
     rows: list[dict[str, float]] = []
-    watches: list[Stopwatch] = []
+    watches: dict[ClippingStyle, list[Stopwatch]] = {style: [] for style in STYLES}
     for _ in range(rounds + 1):  # the first warms up
-        watched_s, watch = watched_seconds(model, losses)
-        watches.append(watch)
-        rows.append(
-            {
-                "plain": step_cost.plain_seconds(model, losses),
-                "no weights": without_weights(),
-                "flat": step_cost.private_seconds(model, losses, "flat"),
-                "per layer": step_cost.private_seconds(model, losses, "per_layer"),
-                "flat, watched": watched_s,
-            }
-        )
-    steps = {kind: 1000 * min(row[kind] for row in rows[1:]) for kind in rows[0]}
-    parts = {part: min(watch.ms[part] for watch in watches[1:]) for part in watches[0].ms}
-    found = {"model": name, "size_px": size_px, "batch": batch_size, "steps_ms": steps}
-    return found | {"parts_ms": parts, "calls": dict(watches[0].calls)}
+        row = {"plain": step_cost.plain_seconds(model, losses), "no weights": without_weights()}
+        for style, title in STYLES.items():
+            row[title] = step_cost.private_seconds(model, losses, style)
+            row[f"{title}, watched"], watch = watched_seconds(model, losses, style)
+            watches[style].append(watch)
+        rows.append(row)
+    return {
+        "model": name,
+        "size_px": size_px,
+        "batch": batch_size,
+        "steps_ms": {kind: 1000 * min(row[kind] for row in rows[1:]) for kind in rows[0]},
+        "parts_ms": {
+            style: {part: min(watch.ms[part] for watch in some[1:]) for part in some[0].ms}
+            for style, some in watches.items()
+        },
+        "calls": {style: dict(some[0].calls) for style, some in watches.items()},
+    }
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """Markdown: a row a kind of step and a part, a column a network, size and batch."""
+def table(results: list[dict[str, Any]], style: str) -> str:
+    """Markdown: a row a kind of step and a part of that style's, a column a network, size and batch."""
 
     def row(title: str, cells: list[str]) -> str:
         return f"| {' | '.join([title, *cells])} |"
 
-    parts = sorted(results[0]["parts_ms"], key=lambda part: -results[0]["parts_ms"][part])
+    first, calls = results[0]["parts_ms"][style], {}
+    for found in results:
+        calls |= found["calls"][style]
+    parts = sorted(calls, key=lambda part: -first.get(part, 0.0))
     lines = [row("ms", [f"{found['model']}, {found['size_px']}, {found['batch']}" for found in results])]
     lines.append("|---" * (len(results) + 1) + "|")
     for kind in results[0]["steps_ms"]:
@@ -123,8 +136,8 @@ def table(results: list[dict[str, Any]]) -> str:
         cells = [f"{ms:.0f} ({ms / beside:.2f}×)" for ms, beside in zip(taken, plain, strict=True)]
         lines.append(row(f"a step: {kind}", cells))
     for part in parts:
-        cells = [f"{found['parts_ms'][part]:.1f}" if part in found["parts_ms"] else "–" for found in results]
-        lines.append(row(f"{part} ({results[0]['calls'][part]})", cells))
+        told = [found["parts_ms"][style].get(part) for found in results]
+        lines.append(row(f"{part} ({calls[part]})", ["–" if ms is None else f"{ms:.1f}" for ms in told]))
     return "\n".join(lines)
 
 
@@ -136,12 +149,21 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--style", choices=list(STYLES), default="flat", help="of the table's parts")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
-    if not arguments.table:
-        results = [profile(arguments.model, arguments.size, batch, arguments.rounds) for batch in arguments.batches]
+    results: list[dict[str, Any]] = json.loads(RESULT.read_text()) if RESULT.exists() else []
+    for batch in [] if arguments.table else arguments.batches:
+        key = {"model": arguments.model, "size_px": arguments.size, "batch": batch}
+        results = [row for row in results if not key.items() <= row.items()]
+        results.append(profile(arguments.model, arguments.size, batch, arguments.rounds))
         RESULT.write_text(json.dumps(results, indent=1) + "\n")
-    print(table(json.loads(RESULT.read_text())))
+    print(
+        table(
+            sorted(results, key=lambda row: (len(row["model"]), row["model"], row["size_px"], row["batch"])),
+            arguments.style,
+        )
+    )
 
 
 if __name__ == "__main__":
