@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.people.body import template
+from discreet.data.people.body import pose_body, template
+from discreet.data.people.identity import draw_identity
 from discreet.data.people.materials import Colour, Solid
-from discreet.data.people.mesh import Layer, box, ellipsoid, solid
+from discreet.data.people.mesh import Layer, box, ellipsoid, solid, turned
+from discreet.data.people.pose import draw_pose, turn
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+# Of the largest: a statue with its arms to the sides, and a table.
+_HALF_A_THING, _DEPTH_OF_A_THING = 1.0, 0.75
 
 
 def _surface(rng: Rng) -> Solid:
@@ -66,18 +71,26 @@ def make_mat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
     return tuple(_boxes([corners], _surface(rng)))
 
 
-def make_things(low: Floats, high: Floats, most: int, rng: Rng) -> list[Layer]:
-    """Boxes, posts, tables, balls, pots and statues around people within bounds."""
+def make_things(low: Floats, high: Floats, room: tuple[float, float], most: int, rng: Rng) -> list[Layer]:
+    """Boxes, posts, tables, balls, pots, animals and statues around people within bounds.
+
+    Args:
+        low, high: [3], corners of everybody's bounds.
+        room: how far to either side, and how far behind, metres from the origin, there is floor to stand on.
+        most: of them.
+    """
     layers: list[Layer] = []
-    for _ in range(int(rng.integers(0, most + 1))):
-        depth = rng.uniform(float(high[1]) + 0.4, float(high[1]) + 5)
-        x = rng.choice([-1, 1]) * rng.uniform(0.3, 1.5 + depth)
+    half, end = room[0] - _HALF_A_THING, room[1] - _DEPTH_OF_A_THING
+    first, last = float(high[1]) + 0.4, min(float(high[1]) + 5, end)
+    for _ in range(int(rng.integers(0, most + 1)) if first < last and half > 0.3 else 0):
+        depth = rng.uniform(first, last)
+        x = rng.choice([-1, 1]) * rng.uniform(0.3, min(1.5 + depth, half))
         layers += _thing(float(x), float(depth), rng)
     return layers
 
 
 def _thing(x: float, y: float, rng: Rng) -> list[Layer]:
-    kind = str(rng.choice(["box", "post", "ball", "table", "pot", "animal", "bin"]))
+    kind = str(rng.choice(["box", "post", "ball", "table", "pot", "animal", "bin", "statue"]))
     first, second = _surface(rng), _surface(rng)
     size = float(rng.uniform(0.7, 1.3))
     match kind:
@@ -97,9 +110,23 @@ def _thing(x: float, y: float, rng: Rng) -> list[Layer]:
             return pot + [solid(*ellipsoid(np.array(blob), (0.09, 0.09, 0.13)), 0, green) for blob in blobs]
         case "animal":
             return _animal(x, y, size, first)
+        case "statue":
+            return _statue(x, y, first, rng)
         case _:
             radii = (0.22 * size, 0.22 * size, 0.5 * size)
             return [solid(*ellipsoid(np.array([x, y, 0.45 * size]), radii), 0, second)]
+
+
+def _statue(x: float, y: float, stone: Solid, rng: Rng) -> list[Layer]:
+    """Somebody of stone, or a mannequin without head and hands: shaped like a person, and none."""
+    body = template()
+    vertices = pose_body(draw_identity("statue", rng).shape, draw_pose(rng, supports=("feet",)).rotations).vertices
+    plinth = float(rng.choice([0.03, 0.3, 0.6]))
+    standing = turned(vertices, turn(2, float(rng.uniform(-1.2, 1.2))), np.array([x, y, plinth], np.float32))
+    standing[:, 1] += min(0.3, y + _DEPTH_OF_A_THING - float(standing[:, 1].max()))  # an arm may reach back
+    meshes = ("skin", "left_eye", "right_eye") if rng.random() < 0.5 else ("tights",)
+    figure = [solid(standing[body.rows(mesh)], body.own_faces(mesh), 0, stone) for mesh in meshes]
+    return figure + _boxes([((x - 0.3, y, 0.0), (x + 0.3, y + 0.6, plinth))], stone)
 
 
 def _animal(x: float, y: float, size: float, fur: Solid) -> list[Layer]:

@@ -11,19 +11,24 @@ from numpy.typing import NDArray
 from discreet.labels import CIHP
 from discreet.parsing.face_mask import Box, mask_faces
 
-_FACE = CIHP.names.index("Face")
+_FACE, _HAIR = CIHP.names.index("Face"), CIHP.names.index("Hair")
 _SMALL_PX = 12
 _MISSED_WHEN_SMALL = 0.3
 _LEAST_PIXELS = 6
 
 
 def face_boxes(parts: NDArray[np.uint8], persons: NDArray[np.uint8]) -> list[Box]:
-    """The box around each person's face pixels, in order of person id; none for a face hardly seen."""
+    """The box around each person's face pixels, in order of person id; none for a face hardly seen, or from behind."""
     boxes: list[Box] = []
     for number in range(1, int(persons.max(initial=0)) + 1):
-        rows, columns = np.nonzero((persons == number) & (parts == _FACE))
-        if len(rows) >= _LEAST_PIXELS:
-            boxes.append((float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)))
+        own = np.where(persons == number, parts, 0)
+        rows, columns = np.nonzero(own == _FACE)
+        if len(rows) < _LEAST_PIXELS:
+            continue
+        x0, y0, x1, y1 = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+        # Ears with hair between them are the back of a head, and no detector calls that a face.
+        if len(rows) > np.count_nonzero(own[y0:y1, x0:x1] == _HAIR):
+            boxes.append((float(x0), float(y0), float(x1), float(y1)))
     return boxes
 
 

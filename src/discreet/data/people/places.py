@@ -30,11 +30,13 @@ class Place:
     Args:
         backdrop: float32 [H, W, 3], sRGB 0–1, what is behind everything. ground: label 0.
         floor_ends: metres from the origin between which the ground fades into the backdrop.
+        room: how far to either side, and how far behind, things may stand: metres from the origin.
     """
 
     backdrop: Floats
     ground: Layer
     floor_ends: tuple[float, float]
+    room: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,16 @@ def draw_place(kind: str, around: Surroundings, size_px: int, rng: Rng) -> Place
     canvas = paint_boards(canvas.astype(np.float32), camera, boards)
     if site.night:
         canvas = canvas * rng.uniform(0.35, 0.75)
-    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, (0.55 * reach, 0.97 * reach))
+    floor_ends = (0.55 * reach, 0.97 * reach)
+    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, floor_ends, _room_for_things(kind, site, reach))
+
+
+def _room_for_things(kind: str, site: _Site, reach: float) -> tuple[float, float]:
+    """As far as the nearest that a side wall may be, and the back wall is."""
+    beside = (
+        max(_NARROWEST_M[kind], float(np.abs([site.low[0], site.high[0]]).max())) if kind in _NARROWEST_M else np.inf
+    )
+    return beside, reach if kind in (*_INDOORS, "wall", "sheet") else np.inf
 
 
 def _ceiling(rays: Floats, camera: Camera, rng: Rng) -> Floats:
@@ -391,3 +402,5 @@ PLACES: dict[str, Painter] = {
     "slope": _slope,
 }
 _INDOORS = ("station", "corridor", "shop", "room", "kitchen")
+# Half the width of a place with side walls, at least.
+_NARROWEST_M = {"corridor": 1.3, "shop": 2.2, "room": 2.2, "kitchen": 2.2}

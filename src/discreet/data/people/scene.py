@@ -61,7 +61,7 @@ def compose_scene(style: Style, main: Identity, others: list[Identity], size_px:
     lighting = draw_light(light, style, camera, rng)
     surroundings = Surroundings(camera, low, high, night=light == "night", ground_gain=lighting.on_the_ground())
     place = draw_place(_draw(rng, style.places), surroundings, size_px, rng)
-    props = [*seats, *make_things(low, high, style.clutter, rng)]
+    props = [*seats, *make_things(low, high, place.room, style.clutter, rng)]
     head = persons[0].head()
     distance = float((head - camera.position) @ camera.forward)
     if rng.random() < 0.14 and distance > 1.5:

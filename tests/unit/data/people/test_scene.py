@@ -7,6 +7,7 @@ from PIL import Image
 from discreet.data.people.boards import Board, facing_board, paint_boards
 from discreet.data.people.camera import FRAMINGS, Camera
 from discreet.data.people.composition import place_people
+from discreet.data.people.furniture import make_things
 from discreet.data.people.identity import draw_identity
 from discreet.data.people.lights import LIGHTS, draw_light
 from discreet.data.people.places import PLACES, Surroundings, draw_place
@@ -114,3 +115,31 @@ def test_the_main_person_is_in_the_picture_and_in_focus(style: str) -> None:
             (scene.persons[0].head() - scene.camera.position) @ scene.camera.forward, abs=0.3
         )
         assert scene.aperture >= 0
+
+
+INDOORS = ("station", "corridor", "shop", "room", "kitchen", "wall", "sheet")
+
+
+def corners_of_things(room: tuple[float, float]) -> np.ndarray:
+    """Vertices of a hundred rounds of things behind people within BOUNDS, [N, 3]."""
+    rounds = (make_things(*BOUNDS, room, 6, np.random.default_rng(seed)) for seed in range(100))
+    return np.concatenate([np.empty((0, 3)), *(layer.vertices for layers in rounds for layer in layers)])
+
+
+def test_things_stand_before_the_walls() -> None:
+    found = corners_of_things((2.2, 4.0))
+    assert len(found)
+    assert np.abs(found[:, 0]).max() < 2.2
+    assert found[:, 1].max() < 4.0
+    outdoors = corners_of_things((np.inf, np.inf))
+    assert np.abs(outdoors[:, 0]).max() > 2.2
+    assert outdoors[:, 1].max() > 4.0
+    assert not len(corners_of_things((2.2, 1.0))), "no room"
+
+
+@pytest.mark.parametrize("kind", sorted(PLACES))
+def test_a_place_says_how_much_room_there_is(kind: str) -> None:
+    place = draw_place(kind, Surroundings(LEVEL, *BOUNDS), SIZE, np.random.default_rng(3))
+    assert np.isfinite(place.room[1]) == (kind in INDOORS)
+    if kind in INDOORS:
+        assert place.room[1] == pytest.approx(place.floor_ends[1] / 0.97)
