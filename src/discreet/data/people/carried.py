@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.people import garments as cut
 from discreet.data.people.body import Figure, template
 from discreet.data.people.colours import draw_colour
-from discreet.data.people.garments import Garment, cut_garment
+from discreet.data.people.garments import WAIST
 from discreet.data.people.materials import Cloth, Colour, Solid
 from discreet.data.people.mesh import Layer, box, ellipsoid, solid
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
+Places = NDArray[np.intp]
 
 _BACKGROUND = 0
+_OVER_STRAPS = {1, 2, 4, 11, 13}  # hats, hair, glasses, scarves, eyes
+_ANGLES = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+_AROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
+_LINES = 5  # across a strap
+_THICK, _RIM, _SINKS = 0.005, 0.006, 0.015  # metres: of a strap, of its rims, and of a bag into what it rests on
 
 
-def draw_carried(figure: Figure, style: Style, rng: Rng, worn: Sequence[Garment] = ()) -> list[Layer]:
+@dataclass(frozen=True)
+class _Trunk:
+    """From the hips to the shoulders, with all that is worn there and without the arms.
+
+    Args:
+        chest: the middle of the chest, [3]. axes: [3, 3], to the person's left, to the back, upwards.
+        points: float32 [N, 3], metres along those axes from the chest. edges: int [E, 2], which of them meet.
+        shoulders: the highest point of each shoulder where a strap lies, by side: 1 the left, -1 the right.
+    """
+
+    chest: Floats
+    axes: Floats
+    points: Floats
+    edges: Places
+    shoulders: dict[int, Floats]
+
+    def outermost(self, axis: int, side: int, low: Floats, high: Floats) -> float:
+        """How far it reaches along an axis, to one side, between two corners [3] of a box."""
+        within = ((self.points > low) & (self.points < high)).all(1)
+        return float((self.points[within, axis] * side).max(initial=0.1))
+
+    def out(self, points_N3: Floats) -> Floats:
+        """Points along the trunk's axes, where they are in the world."""
+        return (points_N3 @ self.axes + self.chest).astype(np.float32)
+
+
+def draw_carried(figure: Figure, style: Style, rng: Rng, worn: Sequence[Layer] = ()) -> list[Layer]:
     """Nothing, mostly; else one thing on the back, over a shoulder or in a hand, outside of what is worn."""
     kind = str(
         rng.choice(["", "backpack", "shoulder bag", "hand bag", "phone", "cup"], p=[0.62, 0.09, 0.09, 0.1, 0.06, 0.04])
@@ -33,9 +65,9 @@ def draw_carried(figure: Figure, style: Style, rng: Rng, worn: Sequence[Garment]
     side = int(rng.choice([-1, 1]))
     match kind:
         case "backpack":
-            return _backpack(figure, cloth, worn, rng)
+            return _backpack(_trunk(figure, worn), cloth, rng)
         case "shoulder bag":
-            return _shoulder_bag(figure, side, cloth, worn, rng)
+            return _shoulder_bag(_trunk(figure, worn), side, cloth, rng)
         case "hand bag":
             return _hand_bag(figure, side, cloth, rng)
         case "phone" | "cup":
@@ -44,11 +76,41 @@ def draw_carried(figure: Figure, style: Style, rng: Rng, worn: Sequence[Garment]
             return []
 
 
-def _trunk(figure: Figure) -> tuple[Floats, Floats]:
+def _trunk(figure: Figure, worn: Sequence[Layer]) -> _Trunk:
+    """The trunk of a figure in what it wears, but for what falls over straps: scarves, and all that is on the head."""
+    body = template()
+    chest, axes = _axes(figure)
+    surfaces = [(figure.vertices, body.meshes["skin"], body.points)]
+    surfaces += [
+        (layer.vertices, layer.faces, layer.texture_points)
+        for layer in worn
+        if not _OVER_STRAPS.issuperset(layer.labels)
+    ]
+    points: list[Floats] = []
+    edges: list[NDArray[np.integer]] = []
+    start = 0
+    for vertices, faces, places in surfaces:
+        across, _, height = places.T
+        # Arms hang wide of the hips on the template, but begin close to the chest.
+        on_trunk = (np.abs(across) < np.where(height < 0.3, 0.3, 0.22)) & (height > 0.05) & (height < 0.73)
+        faces = faces[on_trunk[faces].all(1)]
+        edges += [start + faces[:, [0, 1]], start + faces[:, [1, 2]], start + faces[:, [2, 0]]]
+        points.append((vertices - chest) @ axes.T)
+        start += len(vertices)
+    used, places_of = np.unique(np.concatenate(edges), return_inverse=True)
+    shoulders = {}
+    for side in (1, -1):
+        rows = np.abs(body.points[:, 0] * side - 0.1) < 0.012
+        own = (figure.vertices[rows & (body.points[:, 2] > 0.6) & (body.arm < 0.5)] - chest) @ axes.T
+        shoulders[side] = own[own[:, 2].argmax()]
+    return _Trunk(chest, axes, np.concatenate(points)[used], places_of.reshape(-1, 2), shoulders)
+
+
+def _axes(figure: Figure) -> tuple[Floats, Floats]:
     """Middle of the chest [3], and the trunk's own axes [3, 3]: to its left, to its back, upwards."""
     body = template()
     height, on_trunk = body.points[:, 2], body.arm < 0.2
-    hips = figure.vertices[on_trunk & (np.abs(height - cut.WAIST) < 0.03)].mean(0)
+    hips = figure.vertices[on_trunk & (np.abs(height - WAIST) < 0.03)].mean(0)
     chest = figure.vertices[on_trunk & (np.abs(height - 0.5) < 0.03)].mean(0)
     wide = on_trunk & (np.abs(height - 0.5) < 0.05)
     left, right = (figure.vertices[wide & (sign * body.points[:, 0] > 0.05)].mean(0) for sign in (1, -1))
@@ -65,8 +127,8 @@ def _hand(figure: Figure, side: int) -> Floats:
     return figure.vertices[rows].mean(0)
 
 
-def _pack(spot: Floats, axes: Floats, half: tuple[float, float, float], material: Cloth) -> Layer:
-    """A stuffed bag: a box with round edges, about a point, along axes."""
+def _pack(spot: Floats, axes: Floats, half: Floats, material: Cloth) -> Layer:
+    """A stuffed bag: a box with round edges, half as wide [3] as given, about a point, along axes."""
     ball, faces = ellipsoid(np.zeros(3, np.float32), (1.0, 1.0, 1.0))
     rounded = np.sign(ball) * np.abs(ball) ** 0.55 * half
     vertices = rounded @ axes + spot
@@ -76,36 +138,100 @@ def _pack(spot: Floats, axes: Floats, half: tuple[float, float, float], material
     )  # fmt: skip
 
 
-def _straps(
-    figure: Figure, sides: tuple[int, ...], width: float, material: Cloth, worn: Sequence[Garment]
-) -> list[Layer]:
-    """Bands over the shoulders, above all clothes."""
-    strips = (Garment("tights", cut.strap(side, width), _BACKGROUND, 0.02, material, drape=0.7) for side in sides)
-    bands = (cut.over(strip, list(worn), 0.01) for strip in strips)
-    return [layer for band in bands if (layer := cut_garment(figure, band)) is not None]
+def _strap(trunk: _Trunk, side: int, low: Floats, anchors: Sequence[Floats], width: float, material: Cloth) -> Layer:
+    """A taut band over one shoulder: it lies on what stands out most, spans hollows, and is tied to a bag.
+
+    It runs around the convex hull of the anchors [3], which lie inside the bag, and of what a surface cuts of the
+    trunk above `low` [3], which lies beside it. The surface is the plane through the shoulder and `low` that goes
+    straight forwards and backwards, but behind the shoulder it bends to the last anchor.
+    """
+    top, back = trunk.shoulders[side], np.array([0.0, 1.0, 0.0])
+    down = (low - top) * (1, 0, 1)
+    lowest = np.linalg.norm(down)
+    down /= lowest
+    plane, across = np.stack([back, down], 1), np.cross(down, back)
+    tied = np.stack(anchors) - top
+    beside, behind = tied[-1] @ across, max(tied[-1, 1], 0.05)
+
+    def bend(backwards: Floats) -> Floats:
+        return beside * np.clip(backwards / behind, 0, 1)
+
+    points = trunk.points - top
+    heights = points @ across - bend(points[:, 1])
+    # One hull for each of some lines along the band, since shoulders slope.
+    offsets = width * np.linspace(-0.5, 0.5, _LINES)
+    cuts = [_section(points @ plane, heights - offset, trunk.edges) for offset in offsets]
+    # Hems further down may flare through the plane again.
+    held = [np.concatenate([cut[cut[:, 1] < lowest], tied @ plane]) for cut in cuts]
+    middle = held[_LINES // 2].mean(0)
+    lines = [_hull_radii(spots - middle) for spots in held]
+    # Rims sink into the cloth below.
+    radii = np.stack([lines[0] - _RIM, *(line + _THICK for line in lines), lines[-1] - _RIM], 1)
+    spots = middle + radii[..., None] * _AROUND[:, None]
+    aside = np.pad(offsets, 1, mode="edge") + bend(spots[..., 0])
+    vertices = (top + spots @ plane.T + aside[..., None] * across).reshape(-1, 3)
+    faces = _tube_faces(*radii.shape)
+    labels = np.full(len(faces), _BACKGROUND, np.uint8)
+    return Layer(trunk.out(vertices), faces, vertices.astype(np.float32), labels, material)
 
 
-def _backpack(figure: Figure, cloth: Cloth, worn: Sequence[Garment], rng: Rng) -> list[Layer]:
+def _section(points_N2: Floats, heights: Floats, edges: Places) -> Floats:
+    """Where edges cross height 0, [M, 2]."""
+    first, second = edges[(heights[edges[:, 0]] > 0) != (heights[edges[:, 1]] > 0)].T
+    mix = (heights[first] / (heights[first] - heights[second]))[:, None]
+    return points_N2[first] * (1 - mix) + points_N2[second] * mix
+
+
+def _hull_radii(points_N2: Floats) -> Floats:
+    """How far the convex hull of points around the origin reaches in every direction of _AROUND."""
+    reach = np.maximum((points_N2 @ _AROUND.T).max(0), 0.01)
+    facing = _AROUND @ _AROUND.T
+    return np.where(facing > 0.05, reach / np.maximum(facing, 0.05), np.inf).min(1)
+
+
+def _tube_faces(num_rings: int, num_columns: int) -> NDArray[np.int32]:
+    """Faces of a closed band whose vertices lie ring by ring."""
+    ring, column = np.indices((num_rings, num_columns - 1)).reshape(2, -1)
+    here, ahead = ring * num_columns + column, (ring + 1) % num_rings * num_columns + column
+    faces = [np.stack([here, ahead, here + 1], 1), np.stack([ahead, ahead + 1, here + 1], 1)]
+    return np.concatenate(faces).astype(np.int32)
+
+
+def _backpack(trunk: _Trunk, cloth: Cloth, rng: Rng) -> list[Layer]:
     """On the back, with two straps."""
-    chest, axes = _trunk(figure)
     depth = float(rng.uniform(0.06, 0.11))
-    half = (float(rng.uniform(0.13, 0.18)), depth, float(rng.uniform(0.18, 0.27)))
-    spot = chest + axes[1] * (0.15 + depth) - axes[2] * 0.06
-    return [_pack(spot, axes, half, cloth), *_straps(figure, (1, -1), float(rng.uniform(0.03, 0.055)), cloth, worn)]
+    half = np.array([rng.uniform(0.14, 0.18), depth, rng.uniform(0.18, 0.27)])
+    width = float(rng.uniform(0.03, 0.055))
+    # It rests on the shoulder blades.
+    front = trunk.outermost(1, 1, np.array([-0.08, -1, -0.12]), np.array([0.08, 1, 0.12])) - _SINKS
+    spot = np.array([0.0, front + depth, -0.06])
+    layers = [_pack(trunk.out(spot), trunk.axes, half, cloth)]
+    for side in (1, -1):
+        # Beside the chest, so that the straps pass below the armpits to the pack.
+        flank = trunk.outermost(0, side, np.array([-1, -1, -0.17]), np.array([1, 1, -0.09])) + 0.01 + width / 2
+        low = np.array([side * flank, 0.0, -0.14])
+        tied = np.array([side * 0.75 * half[0], front + 0.03, spot[2] + 0.5 * half[2]])
+        layers.append(_strap(trunk, side, low, [tied], width, cloth))
+    return layers
 
 
-def _shoulder_bag(figure: Figure, side: int, cloth: Cloth, worn: Sequence[Garment], rng: Rng) -> list[Layer]:
-    """At the hip, below one shoulder."""
-    chest, axes = _trunk(figure)
-    half = (0.05, float(rng.uniform(0.11, 0.18)), float(rng.uniform(0.08, 0.15)))
-    spot = chest + axes[0] * side * 0.26 - axes[2] * rng.uniform(0.25, 0.45)
-    return [_pack(spot, axes, half, cloth), *_straps(figure, (side,), float(rng.uniform(0.015, 0.04)), cloth, worn)]
+def _shoulder_bag(trunk: _Trunk, side: int, cloth: Cloth, rng: Rng) -> list[Layer]:
+    """At the hip, hanging from the shoulder above."""
+    half = np.array([0.05, rng.uniform(0.11, 0.18), rng.uniform(0.08, 0.15)])
+    spot = np.array([0.0, 0.0, -rng.uniform(0.25, 0.45)])
+    beside = half * (0, 1, 1) + (1, 0, 0)
+    spot[0] = side * (trunk.outermost(0, side, spot - beside, spot + beside) + half[0] - _SINKS)
+    low = spot + half * (0, 0, 0.5)
+    strap = _strap(
+        trunk, side, low, [low - half * (0, 0.7, 0), low + half * (0, 0.7, 0)], float(rng.uniform(0.015, 0.04)), cloth
+    )
+    return [_pack(trunk.out(spot), trunk.axes, half, cloth), strap]
 
 
 def _hand_bag(figure: Figure, side: int, cloth: Cloth, rng: Rng) -> list[Layer]:
     """Hanging from a hand by two handles; a shopping bag is the large one."""
     hand, axes = _hand(figure, side), np.eye(3, dtype=np.float32)
-    half = (float(rng.uniform(0.03, 0.08)), float(rng.uniform(0.1, 0.19)), float(rng.uniform(0.08, 0.2)))
+    half = np.array([rng.uniform(0.03, 0.08), rng.uniform(0.1, 0.19), rng.uniform(0.08, 0.2)])
     drop = float(rng.uniform(0.06, 0.16))
     handle = box(
         (hand[0] - 0.008, hand[1] - 0.03, hand[2] - drop - half[2]), (hand[0] + 0.008, hand[1] + 0.03, hand[2] + 0.01)

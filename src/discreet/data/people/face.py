@@ -6,7 +6,7 @@ sRGB, 0-1, as triples. Shapes: N points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from discreet.data.people.body import template
 from discreet.data.people.expression import SEAM
 from discreet.data.people.materials import Colour, blend, plain
+from discreet.data.people.mesh import Layer
 from discreet.data.people.noise import noise
 
 Floats = NDArray[np.floating]
 
 BEARDS = ("stubble", "full", "goatee", "moustache")
 _EYE_RADIUS = 0.0152
+_TORSO, _FACE, _LEFT_ARM, _RIGHT_ARM = 10, 13, 14, 15
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,50 @@ def _beard(kind: str, across: Floats, up: Floats) -> Floats:
     cheek = np.clip((-0.052 - 0.5 * (0.06 - across) - up + 0.012) / 0.01, 0, 1) * fade
     cheek = np.maximum(cheek, np.clip((across - 0.058) / 0.008, 0, 1) * np.clip(-up / 0.02, 0, 1) * fade)
     return np.maximum(cheek, np.maximum(moustache, chin))
+
+
+def with_straight_borders(skin: Layer) -> Layer:
+    """The skin with triangles cut where head and arms begin, so that parts meet in lines and not along triangles."""
+    field_V, part_V = _parts(skin.texture_points)
+    inside, count = field_V > 0, len(field_V)
+    one, two, three = (inside[skin.faces[:, corner]] for corner in range(3))
+    above_legs = skin.labels <= _RIGHT_ARM
+    crossed = np.flatnonzero(((one != two) | (one != three)) & above_legs)
+    labels = np.where(above_legs, np.where(one, part_V[skin.faces[:, 0]], _TORSO), skin.labels)
+    # The corner that is alone on its side of the border, then the other two.
+    alone = np.where(two == three, 0, np.where(one == three, 1, 2))[crossed]
+    split = skin.faces[crossed]
+    apex, left, right = (split[np.arange(len(split)), (alone + k) % 3] for k in range(3))
+    # Neighbours share the vertices on the border, else light would show it.
+    first, second = np.concatenate([apex, apex]).astype(np.int64), np.concatenate([left, right])
+    edges, place = np.unique(np.minimum(first, second) * count + np.maximum(first, second), return_inverse=True)
+    on_left, on_right = np.split((count + place).astype(np.int32), 2)
+    new = [(apex, on_left, on_right), (on_left, left, right), (on_left, right, on_right)]
+    first, second = edges // count, edges % count
+    mix = (field_V[first] / (field_V[first] - field_V[second]))[:, None]
+    vertices, points = (
+        np.concatenate([values, values[first] * (1 - mix) + values[second] * mix])
+        for values in (skin.vertices, skin.texture_points)
+    )
+    own, others = (np.where(inside[corner], part_V[corner], _TORSO) for corner in (apex, left))
+    return replace(
+        skin, vertices=vertices, texture_points=points,
+        faces=np.concatenate([np.delete(skin.faces, crossed, 0), *(np.stack(corners, 1) for corners in new)]),
+        labels=np.concatenate([np.delete(labels, crossed), own, others, others]).astype(np.uint8),
+    )  # fmt: skip
+
+
+def _parts(points_N3: Floats) -> tuple[Floats, NDArray[np.uint8]]:
+    """How far a point of the skin is inside of the head or an arm, metres, [N]; and which of them is next to it, [N].
+
+    They begin at planes near which two bones share the skin half and half: below the jaw, and through each shoulder.
+    """
+    across, depth, height = points_N3.T
+    eyes = template().eyes.mean(0)
+    head = height - eyes[2] - np.minimum(0.94 * (depth - eyes[1]) - 0.163, -0.047)
+    arm = np.abs(across) - 0.1 * depth + 0.082 * height - 0.2167
+    part = np.where(head > arm, _FACE, np.where(across > 0, _LEFT_ARM, _RIGHT_ARM))
+    return np.maximum(head, arm), part.astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

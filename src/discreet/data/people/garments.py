@@ -292,11 +292,3 @@ def pleats(start: float, count: int, metres: float) -> Floats:
     across, depth, height = template().points.T
     waves = 0.5 + 0.5 * np.sin(count * np.arctan2(across, -depth))
     return (metres * np.clip(start - height, 0, None) * waves).astype(np.float32)
-
-
-def strap(side: int, width: float) -> Floats:
-    """A band over one shoulder, front and back: side 1 the left, -1 the right."""
-    body = template()
-    across, _, height = body.points.T
-    band = width / 2 - np.abs(across * side - 0.105)
-    return np.where(body.arm > 0.5, -1, np.minimum(band, height - 0.36)).astype(np.float32)

@@ -5,6 +5,7 @@ Lengths in metres from the point between the eyes: across, depth (negative in fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,15 +16,16 @@ from discreet.data.people.body import Figure, template
 from discreet.data.people.garments import NECK, Garment, cut_garment
 from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Hair, Material
-from discreet.data.people.mesh import Layer, ellipsoid
+from discreet.data.people.mesh import Layer, compact, cut_at_zero, ellipsoid
 from discreet.data.people.noise import noise
-from discreet.data.people.strands import braid, locks, tail
+from discreet.data.people.strands import braid, lay_over, locks, ribbons, tail
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
 _HAIR = 2
 _UNDER_A_HAT = 0.006
+_OFF_CLOTH = 0.006
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,16 @@ _CUTS = {
 }
 
 
-def grow_hair(figure: Figure, identity: Identity, rng: Rng, hat_line: float | None) -> list[Layer]:
+def grow_hair(
+    figure: Figure, identity: Identity, rng: Rng, hat_line: float | None, worn: Sequence[Layer] = ()
+) -> list[Layer]:
     """The hair of an identity; under a hat it is flat, and none is above the hat's line.
 
     Args:
         figure: the posed body. identity: style and colour.
         rng: the picture's own.
         hat_line: metres over the eyes from which a hat covers the head; None without one.
+        worn: skin and clothes, from the inside out, that hair hangs over.
     """
     kind = identity.hair_style
     if kind == "bald":
@@ -76,8 +81,10 @@ def grow_hair(figure: Figure, identity: Identity, rng: Rng, hat_line: float | No
     field = _scalp(cut, own, fringe=fringe, crown=kind != "balding")
     layers = [cut_garment(figure, Garment("skin", field, _HAIR, _lift(cut, field, own, hat_line), material))]
     if kind in ("bob", "long"):
-        layers.append(_curtain(figure, identity, material, rng, hat_line))
-    layers += _strands(figure, kind, own, material, hat_line)
+        layers.append(_curtain(figure, identity, material, rng, hat_line, worn))
+    for vertices, faces, sides in _strands(figure, kind, own, hat_line):
+        posed = lay_over(_beside(figure, vertices), worn if kind != "bun" else (), _OFF_CLOTH, sides)
+        layers.append(Layer(posed, faces, vertices, np.full(len(faces), _HAIR, np.uint8), material))
     return [layer for layer in layers if layer is not None]
 
 
@@ -146,10 +153,14 @@ def _lift(cut: _Cut, field: Floats, own: Rng, hat_line: float | None) -> Floats:
     return (lift if hat_line is None else np.minimum(lift, _UNDER_A_HAT)).astype(np.float32)
 
 
-def _curtain(figure: Figure, identity: Identity, material: Material, rng: Rng, hat_line: float | None) -> Layer | None:
-    """Hair that hangs: the helper mesh, cut below, around the face, and where a hat begins."""
+def _curtain(
+    figure: Figure, identity: Identity, material: Material, rng: Rng, hat_line: float | None, worn: Sequence[Layer]
+) -> Layer | None:
+    """Hair that hangs over what is worn: ribbons, cut below, around the face, and where a hat begins."""
     body = template()
-    across, depth, height = (body.points - body.eyes.mean(0)).T
+    loose = ribbons()
+    points = loose.points
+    across, depth, height = (points - body.eyes.mean(0)).T
     length = 0.1 + 0.0006 * (identity.seed % 100)
     if identity.hair_style == "long":
         length = 0.2 + 0.0022 * (identity.seed % 100)
@@ -158,20 +169,31 @@ def _curtain(figure: Figure, identity: Identity, material: Material, rng: Rng, h
     beside = np.abs(across) - 0.068 if before == "both" else across * (-1 if before == "right" else 1) - 0.064
     behind = np.maximum(depth - 0.045, height - 0.06)
     field = np.maximum(behind, beside) if before != "none" else behind
-    hangs = body.rows("hair")
-    ends = np.zeros(len(body.points), np.float32)
-    ends[hangs] = 0.05 * (noise(body.points[hangs], (60, 60, 1), identity.seed) - 0.5)
+    ends = 0.06 * (noise(points, (90, 90, 1), identity.seed) - 0.5)
     field = np.minimum(field, height + length + ends + rng.normal(0, 0.005))
     if hat_line is not None:
         field = np.minimum(field, hat_line - 0.012 - height)
-    # From the shoulders down it lies over what is worn.
-    over_clothes = np.clip((NECK + 0.05 - body.points[:, 2]) / 0.06, 0, 1)
-    lift = 0.008 + rng.uniform(0.03, 0.055) * over_clothes
-    return cut_garment(figure, Garment("hair", field, _HAIR, lift, material, crumple=0.014), identity.seed)
+    # From the shoulders down it is fuller.
+    below = np.clip((NECK + 0.05 - points[:, 2]) / 0.06, 0, 1)
+    lift = 0.008 + rng.uniform(0.005, 0.03) * below + 0.014 * (noise(points, 14, identity.seed) - 0.4) + loose.bulge
+    cut = cut_at_zero(loose.faces, field.astype(np.float32))
+    if not len(cut.faces):
+        return None
+    rows, cut = cut.narrowed(len(points))
+    posed = loose.mixed(figure.vertices, rows) + loose.mixed(figure.normals, rows) * lift[rows, None]
+    posed = lay_over(posed, worn, _OFF_CLOTH + loose.bulge[rows])
+    labels = np.full(len(cut.faces), _HAIR, np.uint8)
+    return compact(Layer(cut.extend(posed), cut.faces, cut.extend(points[rows]), labels, material))
 
 
-def _strands(figure: Figure, kind: str, own: Rng, material: Material, hat_line: float | None) -> list[Layer]:
-    """A bun, a tail, braids or locks; under a hat only what hangs below it."""
+def _strands(
+    figure: Figure, kind: str, own: Rng, hat_line: float | None
+) -> list[tuple[Floats, NDArray[np.int32], int]]:
+    """A bun, a tail, braids or locks, beside the unposed head; under a hat only what hangs below it.
+
+    Returns:
+        Vertices, faces, and how many vertices in a row are around one place of a strand, of each.
+    """
     centre, radii = skull(figure, 0.05)
     highest = 0.06 if hat_line is None else hat_line - 0.075
     low = float(own.uniform(-0.07, 0.06))
@@ -179,21 +201,35 @@ def _strands(figure: Figure, kind: str, own: Rng, material: Material, hat_line: 
     match kind:
         case "bun" if hat_line is None or low < highest:
             size = own.uniform(0.032, 0.055)
-            mesh = ellipsoid(tied + np.array([0, 0.012, 0.02]), (size, 0.85 * size, 0.9 * size))
+            return [(*ellipsoid(tied + np.array([0, 0.012, 0.02]), (size, 0.85 * size, 0.9 * size)), 1)]
         case "ponytail":
-            mesh = tail(tied, float(own.uniform(0.16, 0.42)), float(own.uniform(0.018, 0.034)))
+            return [(*tail(tied, float(own.uniform(0.16, 0.42)), float(own.uniform(0.018, 0.034))), 12)]
         case "braids" if own.random() < 0.5:
-            mesh = braid(tied, np.array([0.0, 1.0, 0.0]), float(own.uniform(0.25, 0.45)), 0.02)
+            return [(*braid(tied, np.array([0.0, 1.0, 0.0]), float(own.uniform(0.25, 0.45)), 0.02), 7)]
         case "braids":
             length = float(own.uniform(0.2, 0.36))
             sides = [(tied * (0, 1, 1) + (side * 0.055, -0.03, 0.0), side) for side in (-1, 1)]
-            pairs = [braid(spot, np.array([0.7 * side, -0.1, 0.0]), length, 0.015) for spot, side in sides]
-            return [_on_head(figure, *pair, material) for pair in pairs]
+            return [(*braid(spot, np.array([0.7 * side, -0.1, 0.0]), length, 0.015), 7) for spot, side in sides]
         case "locks":
-            mesh = locks(_roots(figure, own, hat_line), centre, float(own.uniform(0.1, 0.3)), own)
+            top = figure.shaped[template().rows("skin"), 2].max() - centre[2]
+            roots = _roots(figure, own, hat_line)
+            return [(*locks(roots, centre, np.array([*radii, top]), float(own.uniform(0.1, 0.3)), own), 5)]
         case _:
             return []
-    return [_on_head(figure, *mesh, material)]
+
+
+def _beside(figure: Figure, points_N3: Floats) -> Floats:
+    """Points beside the unposed body, posed [N, 3]: from the head to the shoulders ever less with the head, and more
+    with the trunk, down the back of which hair hangs however the head is bent.
+    """
+    body = template()
+    trunk = (np.abs(body.points[:, 2] - NECK + 0.08) < 0.06) & (body.arm < 0.1)
+    start, end = figure.shaped[trunk], figure.vertices[trunk]
+    # The turn that takes the one as near as can be to the other (Kabsch 1976).
+    left, _, right = np.linalg.svd(np.einsum("ni,nj->ij", start - start.mean(0), end - end.mean(0)))
+    with_trunk = (points_N3 - start.mean(0)) @ (left @ right) + end.mean(0)
+    share = np.clip((start[:, 2].max() + 0.04 - points_N3[:, 2]) / 0.12, 0, 1)[:, None]
+    return (1 - share) * figure.on_head(points_N3) + share * with_trunk
 
 
 def _roots(figure: Figure, own: Rng, hat_line: float | None) -> Floats:
@@ -210,10 +246,6 @@ def _roots(figure: Figure, own: Rng, hat_line: float | None) -> Floats:
         grows &= height < hat_line - 0.02
     rows = np.intersect1d(body.rows("skin"), np.flatnonzero(grows))
     return figure.shaped[own.choice(rows, min(46, len(rows)), replace=False)]
-
-
-def _on_head(figure: Figure, vertices: Floats, faces: NDArray[np.int32], material: Material) -> Layer:
-    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), _HAIR, np.uint8), material)
 
 
 def skull(figure: Figure, over_eyes: float) -> tuple[Floats, Floats]:

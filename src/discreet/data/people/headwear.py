@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,19 +21,22 @@ Floats = NDArray[np.floating]
 
 _HAT, _SUNGLASSES, _SCARF, _FACE = 1, 4, 11, 13
 _CROWN = {"beanie": 0.02, "cap": 0.012, "brim": 0.03, "bucket": 0.02, "helmet": 0.03}
+_POMPOM_STANDS = 0.3  # radii from the hat to the middle: sewn on, not balanced
 _HEADSCARVES = 0.05  # of those who dress femininely
 
 
-def dress_head(figure: Figure, identity: Identity, style: Style, cold: float, rng: Rng) -> list[Layer]:
-    """Hair, and perhaps a hat or a headscarf, and glasses; `cold` is 0 in summer, 1 in winter."""
+def dress_head(
+    figure: Figure, identity: Identity, style: Style, cold: float, rng: Rng, worn: Sequence[Layer] = ()
+) -> list[Layer]:
+    """Hair over what is worn, and perhaps a hat or a headscarf, and glasses; `cold` is 0 in summer, 1 in winter."""
     layers: list[Layer] = []
     if identity.feminine and rng.random() < _HEADSCARVES:
         layers += _headscarf(figure, style, rng)
     elif rng.random() < style.hats * (0.8 + 0.7 * cold):
         line = float(rng.uniform(0.035, 0.055))
-        layers += grow_hair(figure, identity, rng, line) + _hat(figure, line, style, cold, rng)
+        layers += grow_hair(figure, identity, rng, line, worn) + _hat(figure, line, style, cold, rng)
     else:
-        layers += grow_hair(figure, identity, rng, None)
+        layers += grow_hair(figure, identity, rng, None, worn)
     glasses = rng.random()
     if glasses < style.glasses * (2.0 - 1.4 * cold):
         layers.append(_glasses(figure, rng, dark=True))
@@ -82,14 +87,17 @@ def _hat(figure: Figure, line: float, style: Style, cold: float, rng: Rng) -> li
     if kind not in ("beanie", "helmet"):
         layers.append(_brim(figure, kind, line, material, rng))
     if kind == "beanie" and rng.random() < 0.25:
-        layers.append(_pompom(figure, material.second))
+        layers.append(_pompom(figure, lift, material.second))
     return layers
 
 
-def _pompom(figure: Figure, colour: Colour) -> Layer:
-    """A ball of wool on top of a hat."""
-    centre, _ = skull(figure, 0.1)
-    vertices, faces = ellipsoid(centre + np.array([0.0, 0.0, 0.062]), (0.032, 0.032, 0.03))
+def _pompom(figure: Figure, lift: Floats, colour: Colour) -> Layer:
+    """A ball of wool on top of a hat that stands off the head by `lift`, float32 [V]."""
+    rows = template().rows("skin")
+    top = rows[figure.shaped[rows, 2].argmax()]
+    radius = 0.038
+    up = np.array([0.0, 0.0, lift[top] + _POMPOM_STANDS * radius])
+    vertices, faces = ellipsoid(figure.shaped[top] + up, (radius, radius, radius))
     material = Hair(colour, seed=3, curly=True)
     return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), _HAT, np.uint8), material)
 

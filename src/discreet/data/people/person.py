@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from discreet.data.people.body import part_labels, pose_body, template
 from discreet.data.people.carried import draw_carried
 from discreet.data.people.expression import draw_expression, face_shift
-from discreet.data.people.face import Eye, Skin, draw_face
+from discreet.data.people.face import Eye, Skin, draw_face, with_straight_borders
 from discreet.data.people.furniture import make_mat, make_seat
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
@@ -25,6 +25,7 @@ Floats = NDArray[np.floating]
 Box = tuple[Floats, Floats]
 
 _FACE = 13
+_BESIDE_A_SEAT = 0.1  # metres: a hand or a foot that reaches out of a footprint does not reach through furniture
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,17 @@ class Person:
         return np.min(lows, 0), np.max(highs, 0)
 
     def footprint(self, step: Floats | None = None, times: int = 0) -> Box:
-        """A box on the ground around most of the person, [2] each: hands may reach out of it.
+        """A box on the ground around most of the person and all of the seat, [2] each: hands may reach out of it.
 
         Args:
             step, times: as if the person were shifted so.
         """
         points = self._ground if step is None else _stepped(self._ground, step, times)
         low, high = np.quantile(points, (0.04, 0.96), axis=0)
+        for layer in self.seat:
+            corners = layer.vertices if step is None else _stepped(layer.vertices, step, times)
+            low = np.minimum(low, corners[:, :2].min(0) - _BESIDE_A_SEAT)
+            high = np.maximum(high, corners[:, :2].max(0) + _BESIDE_A_SEAT)
         return low, high
 
     @cached_property
@@ -117,7 +122,7 @@ def make_person(
     outfit = draw_outfit(identity, style, cold, rng, legs_bent=pose.support in ("seat", "floor"))
     face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
-    layers = [skin_layer(figure, part_labels(), skin, outfit)]
+    layers = [with_straight_borders(skin_layer(figure, part_labels(), skin, outfit))]
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
         x, y, z = (float(value) for value in eye)
         rows, faces = body.rows(name), body.own_faces(name)
@@ -126,11 +131,11 @@ def make_person(
         layers.append(Layer(figure.vertices[rows], faces, body.points[rows], labels, material))
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
-    layers += dress_head(figure, identity, style, cold, rng)
+    layers += dress_head(figure, identity, style, cold, rng, layers)
     used = body.rows("skin")
     return Person(
         identity.name, tuple(layers), _rest(pose.support, figure.vertices[used], figure.vertices, rng),
-        float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng, outfit)),
+        float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng, layers)),
     )  # fmt: skip
 
 

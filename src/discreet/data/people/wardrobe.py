@@ -81,7 +81,12 @@ def _two_pieces(
     like = top[0].material if rng.random() < 0.12 else None
     lower = _trousers(waist, style, rng, short=short, tight=tight, like=like)
     hangs_out = bool((top[0].field[template().points[:, 2] < waist - 0.02] > 0).any())
-    return [lower, cut.over(top[0], [lower] if hangs_out else [], 0.01), *top[1:]]
+    if not hangs_out:
+        return [lower, *top]
+    if (top[0].field[template().arm > 0.9] > 0).any():
+        return [lower, cut.over(top[0], [lower], 0.01), *top[1:]]
+    # Straps must not drape; what they hold keeps off wide trousers instead.
+    return [lower, replace(cut.over(top[0], [lower], 0.025), drape=0.0), *top[1:]]
 
 
 def _in_weather(odds: float, factor: float) -> float:
@@ -134,9 +139,23 @@ def _skirt(waist: float, style: Style, rng: Rng, *, legs_bent: bool) -> Garment:
     return Garment("skirt", cut.skirt(min(waist, 0.26), hem), _SKIRT, lift, _cloth(style, rng), crumple=0.012)
 
 
-def _drape(loose: float) -> float:
-    """How far cloth that hangs so loose spans hollows."""
-    return min(1.0, 30 * loose)
+def _drape(loose: float, sleeve: float = 1.0) -> float:
+    """How far cloth that hangs so loose spans hollows; straps lie in that between neck and shoulder."""
+    return min(1.0, 30 * loose) if sleeve > 0 else 0.0
+
+
+def _close_at_neck(lift: Floats) -> Floats:
+    """A top's lift that ends close to the neck and on top of the shoulders, so that no edge stands off there."""
+    near = np.clip((template().points[:, 2] - cut.NECK + 0.1) / 0.09, 0, 1)
+    return lift + near * (0.007 - 0.8 * lift)
+
+
+def _bodice(hem: float, sleeve: float, neck: str) -> Floats:
+    """A top's field; what has no sleeves and no high neck ends on the shoulders, and does not climb the neck."""
+    field = cut.torso(hem, sleeve, cut.neckline(neck))
+    if sleeve > 0 or neck == "high":
+        return field
+    return np.minimum(field, cut.NECK + 0.008 - template().points[:, 2])
 
 
 def _from_waist(top: float, lift: Floats) -> Floats:
@@ -162,12 +181,13 @@ def _top(waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under:
     collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
     loose = 0.0 if under else float(rng.choice([0.0, 0.01, 0.02, 0.035, 0.055], p=[0.2, 0.25, 0.27, 0.18, 0.1]))
-    lift = 0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6)
+    lift = _close_at_neck(0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6))
     long_sleeved = sleeve > 1.5 and rng.random() < 0.5
     make = "shirt" if collar == "collar" else "ribbed" if long_sleeved else "zip" if rng.random() < 0.05 else ""
     made = Tailored(_cloth(style, rng), make, hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
-    field = cut.torso(hem, sleeve, cut.neckline(collar))
-    top = Garment("tights", field, _UPPER, lift, made, 0.45 * loose + 0.004, drape=_drape(loose))
+    field = _bodice(hem, sleeve, collar)
+    crumple = 0.004 + (0.45 if sleeve > 0 else 0.2) * loose
+    top = Garment("tights", field, _UPPER, lift, made, crumple, drape=_drape(loose, sleeve))
     return [top, hood_behind(top, rng)] if make in ("ribbed", "zip") and rng.random() < 0.5 else [top]
 
 
@@ -194,14 +214,14 @@ def _dress(waist: float, style: Style, cold: float, rng: Rng, *, legs_bent: bool
     cloth = _cloth(style, rng)
     odds = (0.1, 0.1, 0.15, 0.15, 0.5) if cold > 0.7 else (0.35, 0.22, 0.23, 0.08, 0.12)
     sleeve = float(rng.choice([0.0, 0.3, 0.5, 1.3, 2.0], p=odds))
-    neck = cut.neckline(str(rng.choice(["round", "vee", "wide", "high"])))
+    neck = str(rng.choice(["round", "vee", "wide", "high"]))
     hem = float(rng.choice([-0.1, -0.22, -0.38, -0.55, -0.68][2 * legs_bent :])) + rng.normal(0, 0.02)
-    bodice = cut.torso(waist - 0.08, sleeve, neck)
+    bodice = _bodice(waist - 0.08, sleeve, neck)
     loose = float(rng.choice([0.0, 0.012, 0.03]))
-    upper_lift = 0.01 + 0.4 * loose + cut.flare(0.5, loose * 1.2) + cut.sleeve_lift(loose * 0.6)
+    upper_lift = _close_at_neck(0.01 + 0.4 * loose + cut.flare(0.5, loose * 1.2) + cut.sleeve_lift(loose * 0.6))
     lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng, legs_bent=legs_bent))
     return [
-        Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose)),
+        Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose, sleeve)),
         Garment("skirt", cut.skirt(0.262, hem), _DRESS, lift, cloth, crumple=0.012),
     ]
 
