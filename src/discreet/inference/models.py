@@ -18,8 +18,8 @@ _SHIPPED = {
         "1c6ff348c134f9db6da9881d7c3c200c6e2ea15d5a21288f9c8700fedd64e07f",
     ),
     "m2fp-lite-imagenet": (
-        "f51b6a32ed3563a03f8b1868e8e382059d2273bd85b04ec86fd816eaaadf285b",
-        "53d5bed746bf8fc411520c68755fd367b92ea780a79e04de2b4cb65ed46fa95a",
+        "219baec75eac1f2301c8d00b0676686ef6268bef62d856190603413a48a0eead",
+        "95ac66ce676f096f049a09db836cb8c00217722b731e47ebb2e065ab80fb6439",
     ),
 }
 
