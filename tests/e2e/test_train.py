@@ -196,6 +196,34 @@ def test_the_single_person_form_of_lip_trains_and_parses(
     assert json.loads(capsys.readouterr().out)["miou"] == json.loads((out / "metrics.json").read_text())["miou"]
 
 
+PUBLISHED = {
+    "cihp": {"Images": "images", "Category_ids": "parts", "Human_ids": "persons"},
+    "lip": {"Images": "images", "Category_ids": "parts"},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_recipe_of_a_published_set_runs_to_the_end(
+    name: str, tmp_path: Path, pictures: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recipe as it lies there, on its set's layout, with fewer and smaller pictures."""
+    for split, folder in (("train", "Training"), ("val", "Validation")):
+        for published, own in PUBLISHED[name].items():
+            shutil.copytree(pictures / split / own, tmp_path / name / folder / published)
+    small = [
+        f"data.train={name}:{tmp_path / name}@train", f"data.evaluate={name}:{tmp_path / name}@val",
+        "privacy.delta=1e-3", "training.epochs=1", "training.batch_size=4", "training.micro_batch_size=4",
+        "training.image_size=64",
+    ]  # fmt: skip
+    overrides = [word for setting in small for word in ("--set", setting)]
+    recipe = Path(__file__).parents[2] / "recipes" / f"{name}.toml"
+    assert run_verb("train", recipe, "--out", tmp_path / "run", *overrides, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["epsilon"] == pytest.approx(8.0, abs=0.01)
+    statement = json.loads((tmp_path / "run" / "statement.json").read_text())
+    assert statement["mechanism"]["num_samples"] == 12
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["num_samples"] == 3
+
+
 def test_ctrl_c_saves_and_resume_goes_on(run_toml: Path, tmp_path: Path, state: Path, discreet: Discreet) -> None:
     out = tmp_path / "run"
     words = ["train", str(run_toml), "--out", str(out), "--set", "training.checkpoint_every=1"]

@@ -1,0 +1,40 @@
+"""The recipes of public weights are what their tool reads, and name styles and starts that there are."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pydantic import ValidationError
+
+from discreet.data.people import STYLES
+from discreet.inference.models import shipped_models
+
+ROOT = Path(__file__).parents[3]
+RECIPES = sorted((ROOT / "recipes").glob("public-lite*.toml"))
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_public_weights", ROOT / "tools" / "make_public_weights.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where pydantic looks for what annotations name
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_read(path: Path, tool: ModuleType) -> None:
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    recipe = tool.Recipe.model_validate(content)
+    assert {wanted.style for wanted in (*recipe.train, *recipe.evaluate)} <= set(STYLES)
+    assert {wanted.seed for wanted in recipe.train}.isdisjoint(wanted.seed for wanted in recipe.evaluate)
+    assert recipe.start is None or recipe.start in shipped_models()
+    with pytest.raises(ValidationError):
+        tool.Recipe.model_validate(content | {"stagges": []})
