@@ -146,6 +146,12 @@ def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Joined:
     return Joined(sources)
 
 
+def training_pictures(recipe: Recipe, work: Path, workers: int, places: Path) -> Joined:
+    """The recipe's sets, and, if it says so, the same people before places."""
+    drawn = pictures(recipe.train, work, workers)
+    return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if recipe.before_places else drawn
+
+
 def with_live_norms(model: M2FP) -> M2FP:
     """Replace frozen statistics by those of each batch, in place; weights and state keys stay."""
     for module in list(model.modules()):
@@ -321,9 +327,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
-    source = pictures(recipe.train, arguments.work, arguments.workers)
-    if recipe.before_places:
-        source = Joined([source, BeforePlaces(source, arguments.places, seed=7)])
+    source = training_pictures(recipe, arguments.work, arguments.workers, arguments.places)
     held_out = {
         name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.workers)
         for name, share in (("clear", 0.0), ("masked", 1.0))

@@ -17,6 +17,7 @@ from discreet.data.people import pictures, textures
 from discreet.data.people.boards import Board, facing_board, paint_boards
 from discreet.data.people.camera import Camera
 from discreet.data.people.grounds import draw_ground, paint_ground
+from discreet.data.people.horizons import greenery, hill
 from discreet.data.people.mesh import Layer
 
 Rng = np.random.Generator
@@ -192,22 +193,12 @@ def _hung(
     return boards
 
 
-def _greenery(depth: float, rng: Rng, height: float) -> Board:
-    """A hedge of trees from edge to edge with a ragged top."""
-    size = (640, 110)
-    pixels = np.zeros((size[1], size[0], 4), np.uint8)
-    pixels[..., :3] = textures.leaves(*size, rng) * np.linspace(1.15, 0.6, size[1])[:, None, None].clip(0, 1) * 255
-    top = textures.plane_noise(*size, (18, 0.01), int(rng.integers(9999))) * 0.75 * size[1]
-    pixels[..., 3] = np.where(np.arange(size[1])[:, None] > top, 255, 0)
-    return Board(np.array([-70.0, depth, 0.0]), np.array([140.0, 0, 0]), height, pixels)
-
-
 def _park(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     """Trees and bushes before a green line; a path, benches far away, a house now and then."""
     near = float(site.high[1]) + 2.5
     depth = near + rng.uniform(6, 40)
     boards = _row_of_fronts(site, depth + 3, rng) if rng.random() < 0.2 else []
-    boards.append(_greenery(depth, rng, rng.uniform(2.5, 14)))
+    boards.append(greenery(depth, rng, rng.uniform(2.5, 14)))
     things = (pictures.tree, pictures.tree, pictures.tree, pictures.tree, pictures.pole, pictures.fence)
     return boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng), near
 
@@ -217,7 +208,7 @@ def _beach(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     near = float(site.high[1]) + 3
     boards = []
     if rng.random() < 0.5:
-        boards.append(_greenery(400.0, rng, rng.uniform(15, 60)))
+        boards.append(greenery(400.0, rng, rng.uniform(15, 60)))
     height = rng.uniform(0.5, 1.5)
     rows = np.linspace(0, 1, 60)[:, None, None]
     waves = 0.85 + 0.3 * textures.plane_noise(300, 60, (40, 25), int(rng.integers(9999)))[..., None]
@@ -232,7 +223,7 @@ def _field(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     """A sports field: stands or trees behind, hoardings with letters, a goal."""
     near = float(site.high[1]) + 3
     depth = near + rng.uniform(8, 25)
-    boards = [_greenery(depth + 4, rng, rng.uniform(4, 10))]
+    boards = [greenery(depth + 4, rng, rng.uniform(4, 10))]
     strip = textures.blank(18, 1.0, textures.some_colour(rng, 1))
     pen = ImageDraw.Draw(strip)
     for x in range(0, strip.width, 3 * textures.PIXELS_A_METRE):
@@ -251,21 +242,10 @@ def _slope(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     """Snow, firs with snow on them before a hill, poles and fences."""
     near = float(site.high[1]) + 2.5
     depth = near + rng.uniform(6, 40)
-    boards = [_hill(depth + 60, rng)] if rng.random() < 0.6 else []
-    boards.append(_greenery(depth, rng, rng.uniform(2.5, 12)))
+    boards = [hill(depth + 60, rng)] if rng.random() < 0.6 else []
+    boards.append(greenery(depth, rng, rng.uniform(2.5, 12)))
     things = (pictures.fir, pictures.fir, pictures.fir, pictures.pole, pictures.fence)
     return boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng), near
-
-
-def _hill(depth: float, rng: Rng) -> Board:
-    """A white slope with rocks and woods, from edge to edge."""
-    size = (480, 160)
-    ridge = textures.plane_noise(*size, (6, 0.01), int(rng.integers(9999))) * 0.8 * size[1]
-    dark = textures.plane_noise(*size, (40, 16), int(rng.integers(9999))) > rng.uniform(0.55, 0.75)
-    pixels = np.full((size[1], size[0], 4), 255, np.uint8)
-    pixels[..., :3] = np.where(dark[..., None], (86, 92, 98), (222, 228, 236))
-    pixels[..., 3] = np.where(np.arange(size[1])[:, None] > ridge, 255, 0)
-    return Board(np.array([-250.0, depth, 0.0]), np.array([500.0, 0, 0]), float(rng.uniform(25, 70)), pixels)
 
 
 def _station(site: _Site, rng: Rng) -> tuple[list[Board], float]:
