@@ -27,28 +27,35 @@ class ShortRows:
     names: list[str]
     together: Tensor
 
-    def squares(self) -> Tensor:
-        """Squared norms over all of them, float64 [B]."""
-        return _squared_norms(self.together)
-
 
 class Batch:
     """What one backward pass has told so far. *SENSITIVE*
 
     Args:
         loss_B: of its samples.
+
+    Attributes:
+        heard: whether any layer has told of itself.
+        ready: groups of parameters that can be clipped before the pass ends.
+        num_held: numbers told since somebody last set this to zero.
     """
 
     def __init__(self, loss_B: Tensor) -> None:
         self.loss_B = loss_B
         self.heard = False
+        self.num_held = 0
+        self.ready: list[list[str]] = []
         self.squares_B = torch.zeros(len(loss_B), dtype=torch.float64, device=loss_B.device)
         self.sums: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
-        self._deferred: dict[str, tuple[LayerCall, Tensor]] = {}
+        self._deferred: dict[str, LayerCall] = {}
+        self._squares: dict[str, Tensor] = {}
 
-    def take(self, call: LayerCall, names: dict[str, str]) -> None:
-        """Note one call of a layer, whose own parameters are called `names` in the module."""
+    def take(self, call: LayerCall, names: dict[str, str], *, is_whole: bool) -> None:
+        """Note one call of a layer, whose own parameters are called `names` in the module.
+
+        Where nothing more is to come of them, norms are taken at once, while gradients are close at hand.
+        """
         self.heard = True
         wanted: list[str] = []
         for key, name in names.items():
@@ -56,24 +63,26 @@ class Batch:
                 raise ClippingError(
                     f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance"
                 )
+            self._squares.pop(name, None)
             earlier = self._deferred.pop(name, None)
             if earlier is not None:  # called again: norms do not add up, gradients do
-                self._gradients[name] = earlier[0].gradients(["weight"])["weight"]
+                self._gradients[name] = earlier.gradients(["weight"])["weight"]
             if key == "weight" and name not in self._gradients and call.prefers_norm_alone():
-                self._deferred[name] = (call, call.squared_norms())
+                self._deferred[name], self._squares[name] = call, call.squared_norms()[:, None]
+                self.num_held += call.layer_input.numel() + call.output_gradient.numel()
             else:
                 wanted.append(key)
         for key, gradient in call.gradients(wanted).items():
-            earlier = self._gradients.get(names[key])
-            self._gradients[names[key]] = gradient if earlier is None else earlier + gradient
+            name = names[key]
+            earlier = self._gradients.get(name)
+            self._gradients[name] = gradient if earlier is None else earlier + gradient
+            self.num_held += gradient.numel()
+            if is_whole and not self._is_short(name):
+                self._squares[name] = _squared_norms(self._gradients[name].flatten(1))
 
-    def holds_any(self, names: Sequence[str]) -> bool:
-        """Whether gradients of some of these parameters wait to be clipped."""
-        return any(name in self._gradients or name in self._deferred for name in names)
-
-    def holds_short_alone(self, names: Sequence[str]) -> bool:
-        """Whether all gradients of these parameters that wait have few numbers."""
-        return all(self._is_short(name) for name in names if name in self._gradients or name in self._deferred)
+    def holds(self, name: str) -> bool:
+        """Whether a parameter's gradients wait to be clipped."""
+        return name in self._gradients or name in self._deferred
 
     def _is_short(self, name: str) -> bool:
         return name in self._gradients and self._gradients[name][0].numel() <= _SHORT
@@ -86,47 +95,50 @@ class Batch:
             rows = [row * scales.get(name, 1.0) for name, row in zip(short, rows, strict=True)]
         return ShortRows(short, torch.cat(rows, 1) if rows else self.loss_B.new_empty(len(self.loss_B), 0))
 
-    def add_rows(self, rows: ShortRows, scale: Tensor, finite: Tensor | None, shapes: Sequence[torch.Size]) -> None:
-        """As `add`, of several parameters at once; a scale a sample, [B], or one for each number, [B, numbers]."""
-        summed = torch.split(_weighted(rows.together, scale, finite), [shape.numel() for shape in shapes])
-        for name, part, shape in zip(rows.names, summed, shapes, strict=True):
-            self.sums[name] = part.reshape(shape)
+    def add_rows(
+        self,
+        rows: ShortRows,
+        factor_BG: Tensor,
+        finite_BG: Tensor | None,
+        group_N: Tensor,
+        like: Mapping[str, Tensor],
+    ) -> None:
+        """As `add`, of several parameters at once, each number by the factor of its group."""
+        if finite_BG is not None:
+            rows = ShortRows(rows.names, rows.together.masked_fill(~finite_BG[:, group_N], 0.0))
+        factor_BN = factor_BG.to(rows.together.dtype).index_select(1, group_N)
+        summed = torch.split((factor_BN * rows.together).sum(0), [like[name].numel() for name in rows.names])
+        for name, part in zip(rows.names, summed, strict=True):
+            self.sums[name] = part.reshape(like[name].shape)
 
-    def squares(self, name: str) -> Tensor:
-        """Squared norms of a parameter's gradients, float64 [B]; zero where nothing reached it."""
-        if name in self._deferred:
-            return self._deferred[name][1]
-        if name in self._gradients:
-            return _squared_norms(self._gradients[name].flatten(1))
-        return torch.zeros_like(self.squares_B)
+    def squares(self, name: str, scale: float | None) -> Tensor:
+        """Squared norms of pieces of a parameter's gradients, times the parameter's scale, float64 [B, pieces]."""
+        found = self._squares.pop(name, None)
+        if found is None:
+            found = _squared_norms(self._gradients[name].flatten(1))
+        return found if scale is None else found * scale**2
 
     def add(self, name: str, scale_B: Tensor, finite_B: Tensor | None, shape: torch.Size) -> None:
-        """Add a parameter's scaled gradients to the sum. A zero scale does not undo a NaN: those rows themselves go.
+        """Add a parameter's scaled gradients, which are held, to the sum.
 
-        `finite_B` is None where all are finite: asking an accelerator again for each parameter would hold it up.
+        A zero scale does not undo a NaN: those rows themselves go. `finite_B` is None where all are finite: asking an
+        accelerator again for each parameter would hold it up.
         """
         if name in self._deferred:
-            call, _ = self._deferred.pop(name)
-            self.sums[name] = call.weighted_sum(scale_B, finite_B)
-        elif name in self._gradients:
-            self.sums[name] = _weighted(self._gradients.pop(name).flatten(1), scale_B, finite_B).reshape(shape)
-
-
-def _weighted(rows: Tensor, scale: Tensor, finite: Tensor | None) -> Tensor:
-    """The sum of rows [B, N] times their scale, [B] or [B, N]; what is not finite goes, whatever its scale."""
-    if finite is not None:
-        rows = rows.masked_fill(~(finite if finite.dim() == 2 else finite[:, None]), 0.0)
-    scale = scale.to(rows.dtype)
-    return scale @ rows if scale.dim() == 1 else (scale * rows).sum(0)
+            self.sums[name] = self._deferred.pop(name).weighted_sum(scale_B, finite_B)
+        else:
+            rows = self._gradients.pop(name).flatten(1)
+            if finite_B is not None:
+                rows = rows.masked_fill(~finite_B[:, None], 0.0)
+            self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
 
 
 def _squared_norms(rows: Tensor) -> Tensor:
-    """Squared Euclidean norm of each row, float64 [B].
+    """Squared Euclidean norms of each row's pieces, float64 [B, pieces].
 
     Float32 sums stay short: a long one can come out one percent short, and float64 throughout takes five times as long.
     """
     whole = rows.shape[1] // _SHORT * _SHORT
-    pieces = [rows[:, :whole].reshape(len(rows), -1, _SHORT)] if whole else []
-    pieces += [rows[:, None, whole:]] if whole < rows.shape[1] else []
-    zero_B = rows.new_zeros(len(rows), dtype=torch.float64)
-    return sum((torch.linalg.vector_norm(piece, dim=2).double().square().sum(1) for piece in pieces), zero_B)  # pyright: ignore
+    pieces = [rows[:, :whole].reshape(len(rows), -1, _SHORT), rows[:, None, whole:]]
+    norms: list[Tensor] = [torch.linalg.vector_norm(piece, dim=2) for piece in pieces if piece.shape[2]]  # pyright: ignore
+    return torch.cat(norms, 1).double().square_()

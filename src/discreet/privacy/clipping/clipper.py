@@ -8,7 +8,7 @@ norms are known, and the clipped sum is one ordinary weight gradient. Autograd i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, get_args
 
@@ -27,6 +27,8 @@ STYLES: tuple[str, ...] = get_args(ClippingStyle)
 
 # Room for rounding in norms and sums; the noise is scaled to it.
 SENSITIVITY_SLACK = 1e-3
+# Clipped layer by layer, so many numbers wait for one another, 16 MiB: they are still in a processor's cache.
+_HELD = 2**22
 # γ of automatic clipping: keeps the direction of vanishing gradients (arXiv 2206.07136).
 AUTOMATIC_STABILITY = 0.01
 
@@ -44,7 +46,7 @@ class Clipper:
       - What the clipper cannot account for raises; nothing is left out in silence.
 
     Styles: "flat" scales a sample by min(1, C/norm); "automatic" by C/(norm + 0.01);
-    "per_layer" clips each of L layers to C/√L by itself, and forgets it as soon as it is done.
+    "per_layer" clips each of L layers to C/√L by itself, and forgets it soon after.
 
     Args:
         module: its parameters with requires_grad are the trainable ones. Until `close`, its
@@ -150,11 +152,7 @@ class Clipper:
                     "not with a copy, whose gradients would be plain"
                 )
             with torch.no_grad(), full_float32():
-                pending = [group for group in self._groups if batch.holds_any(group)]
-                with_long = [group for group in pending if not batch.holds_short_alone(group)]
-                self._add_short(batch, [group for group in pending if batch.holds_short_alone(group)])
-                for group in with_long:
-                    self._add_clipped(batch, group)
+                self._add_clipped(batch, [group for group in self._groups if any(map(batch.holds, group))])
         finally:
             self._batch = None
         self._merge(batch)
@@ -217,53 +215,52 @@ class Clipper:
             )
         with torch.no_grad():
             call = LayerCall(name, layer, layer_input, output_gradient, self._views, wants_input)
-            batch.take(call, names)
+            batch.take(call, names, is_whole=self._is_whole(names.values()))
             group = self._group_of[next(iter(names.values()))]
-            # Short ones take no room, and are quicker all at once.
-            if self.style == "per_layer" and self._is_whole(group) and not batch.holds_short_alone(group):
-                self._add_clipped(batch, group)
+            if self.style == "per_layer" and self._is_whole(group) and all(map(batch.holds, group)):
+                batch.ready.append(group)
+                if batch.num_held >= _HELD:
+                    self._add_clipped(batch, batch.ready)
+                    batch.ready, batch.num_held = [], 0
         return call.input_gradient
 
-    def _is_whole(self, group: list[str]) -> bool:
-        """Whether all has been told of some parameters that are clipped together: their layers were called once."""
-        return all(self._taps.num_calls(name) == 1 for name in group)
+    def _is_whole(self, names: Iterable[str]) -> bool:
+        """Whether a layer that tells of some parameters tells all there is: they were used by one call each."""
+        return all(self._taps.num_calls(name) == 1 for name in names)
 
-    def _add_clipped(self, batch: Batch, group: list[str]) -> None:
-        """Scale each sample's gradient of some parameters by their norm, add to the batch's sum, and let go of it."""
-        rows = batch.short_rows(group, self._scales)
-        short = set(rows.names)
-        long = [name for name in group if name not in short]
-        squares_B = rows.squares() + sum(batch.squares(name) * self._scales.get(name, 1.0) ** 2 for name in long)
-        batch.squares_B += squares_B
-        finite_B = squares_B.isfinite() & batch.loss_B.isfinite()
-        kept_B = None if bool(finite_B.all()) else finite_B
-        scale_B = torch.where(finite_B, self._scale(squares_B.sqrt()), 0.0)
-        batch.add_rows(rows, _held(scale_B), kept_B, [self._taps.parameters[name].shape for name in rows.names])
-        for name in long:
-            factor_B = _held(scale_B * self._scales.get(name, 1.0))
-            batch.add(name, factor_B, kept_B, self._taps.parameters[name].shape)
+    def _add_clipped(self, batch: Batch, groups: Sequence[list[str]]) -> None:
+        """Scale each sample's gradient of some groups of parameters, each by its norm, add to the sums, and let go.
 
-    def _add_short(self, batch: Batch, groups: Sequence[list[str]]) -> None:
-        """As `_add_clipped`, of many groups of short gradients at once, each by its own norm.
-
-        Shapes: B samples, G groups, N numbers of all.
+        One operation on all groups at once, where it can be: a dozen short ones on each cost more than the sums.
+        Shapes: B samples, G groups, N numbers of short gradients, M numbers whose sums are squared norms.
         """
-        if not groups:
+        place = {name: place for place, group in enumerate(groups) for name in group if batch.holds(name)}
+        if not place:
             return
-        rows = batch.short_rows([name for group in groups for name in group], self._scales)
-        shapes = [self._taps.parameters[name].shape for name in rows.names]
-        places = {name: place for place, group in enumerate(groups) for name in group}
-        group_N = torch.repeat_interleave(
-            torch.tensor([places[name] for name in rows.names], device=rows.together.device),
-            torch.tensor([shape.numel() for shape in shapes], device=rows.together.device),
+        rows = batch.short_rows(list(place), self._scales)
+        long = [name for name in place if batch.holds(name)]
+        squares_BM = [rows.together.double().square()]
+        squares_BM += [batch.squares(name, self._scales.get(name)) for name in long]
+        numbers = [self._taps.parameters[name].numel() for name in rows.names]
+        group_M = _repeated(
+            [place[name] for name in (*rows.names, *long)],
+            numbers + [squares.shape[1] for squares in squares_BM[1:]],
+            batch.squares_B.device,
         )
-        squares_BG = torch.zeros(len(rows.together), len(groups), dtype=torch.float64, device=group_N.device)
-        squares_BG.scatter_add_(1, group_N.expand_as(rows.together), rows.together.double().square())
+        squares_BG = batch.squares_B.new_zeros(len(batch.squares_B), len(groups))
+        squares_BG.scatter_add_(1, group_M.expand(len(squares_BG), -1), torch.cat(squares_BM, 1))
         batch.squares_B += squares_BG.sum(1)
         finite_BG = squares_BG.isfinite() & batch.loss_B.isfinite()[:, None]
-        scale_BG = _held(torch.where(finite_BG, self._scale(squares_BG.sqrt()), 0.0))
-        kept_BN = None if bool(finite_BG.all()) else finite_BG[:, group_N]
-        batch.add_rows(rows, scale_BG[:, group_N], kept_BN, shapes)
+        kept_BG = None if bool(finite_BG.all()) else finite_BG
+        factor_BG = _held(torch.where(finite_BG, self._scale(squares_BG.sqrt()), 0.0))
+        batch.add_rows(rows, factor_BG, kept_BG, group_M[: sum(numbers)], self._taps.parameters)
+        factors = factor_BG.unbind(1)
+        for name in long:
+            factor_B = factors[place[name]]
+            if name in self._scales:
+                factor_B = _held(factor_B * self._scales[name])
+            kept_B = None if kept_BG is None else kept_BG[:, place[name]]
+            batch.add(name, factor_B, kept_B, self._taps.parameters[name].shape)
 
     def _scale(self, norms_B: Tensor) -> Tensor:
         """The factor by which each sample's gradient is multiplied, float64 [B]."""
@@ -271,6 +268,12 @@ class Clipper:
         if self.style == "automatic":
             return bound / (norms_B + AUTOMATIC_STABILITY)
         return (bound / norms_B).clamp(max=1.0)
+
+
+def _repeated(values: list[int], counts: list[int], device: torch.device) -> Tensor:
+    """Each value as often as its count says."""
+    as_tensors = (torch.tensor(numbers, device=device) for numbers in (values, counts))
+    return torch.repeat_interleave(*as_tensors, output_size=sum(counts))
 
 
 def _held(factor_B: Tensor) -> Tensor:

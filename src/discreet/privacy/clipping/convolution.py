@@ -9,20 +9,18 @@ Shapes: B samples, D inputs, P outputs, G groups, K×K kernel, H×W pixels, T ou
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 # Measured on two CPU cores: with fewer positions, grouped kernels lose to unfolding.
 FEW_POSITIONS = 100
-# The widest depthwise kernel for which PyTorch has a fast weight gradient on the CPU; wider ones are tiled by it.
-TILE = 3
+# The widest depthwise kernel for which PyTorch has a fast weight gradient on the CPU; wider ones are taken in strips.
+STRIP = 3
 # Measured likewise, channels last: with as many positions, a kernel call a sample is cheaper than a copy of all.
 MANY_POSITIONS = 900
-# Measured likewise: so many products are had before they are summed, 4 MiB.
-BAND = 2**20
+# Measured likewise: of smaller pictures a copy is cheaper than a kernel call a sample, depthwise.
+FEW_NUMBERS = 50_000
 
 
 def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
@@ -37,14 +35,10 @@ def per_sample_weight(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tenso
 
 def _channels_first(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
     """As `per_sample_weight`, of wider kernels."""
-    on_cpu = input_BDHW.device.type == "cpu"
-    if on_cpu and layer.groups == layer.in_channels == layer.out_channels and max(layer.dilation) == 1:
-        return _depthwise(layer, input_BDHW, gradient_BPHW)
     if layer.groups == 1 and gradient_BPHW.shape[2:].numel() < FEW_POSITIONS:
         gradients, inputs = as_positions(layer, input_BDHW, gradient_BPHW)
         return torch.matmul(gradients, inputs.transpose(-1, -2)).reshape(len(input_BDHW), *layer.weight.shape)
-    padding = _as_pair(layer.padding)
-    return _grouped(layer, input_BDHW, gradient_BPHW, layer.kernel_size, padding)
+    return _wide(layer, input_BDHW, gradient_BPHW)
 
 
 def _channels_last(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
@@ -52,52 +46,15 @@ def _channels_last(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) 
     if is_pointwise(layer) and layer.groups == 1:
         inputs, gradients = pointwise_tokens(layer, input_BDHW, gradient_BPHW)
         return torch.bmm(gradients.transpose(1, 2), inputs).reshape(len(input_BDHW), *layer.weight.shape)
-    is_depthwise = layer.groups == layer.in_channels == layer.out_channels
-    if is_depthwise and max(layer.kernel_size) > TILE:
-        return _row_by_row(layer, input_BDHW, gradient_BPHW)
-    if is_depthwise or gradient_BPHW.shape[2:].numel() >= MANY_POSITIONS:
-        return _one_by_one(layer, input_BDHW, gradient_BPHW)
-    return _channels_first(layer, input_BDHW, gradient_BPHW)
-
-
-def _one_by_one(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
-    """An ordinary weight gradient for each sample."""
+    if _is_depthwise(layer):
+        one_by_one = input_BDHW[0].numel() >= FEW_NUMBERS
+    else:
+        one_by_one = gradient_BPHW.shape[2:].numel() >= MANY_POSITIONS
+    if not one_by_one:
+        return _channels_first(layer, input_BDHW, gradient_BPHW)
     weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
     for sample, found in enumerate(weight):
-        found.copy_(
-            _weight_gradient(
-                gradient_BPHW[sample : sample + 1], input_BDHW[sample : sample + 1], layer.weight.shape, layer.stride,
-                _as_pair(layer.padding), layer.dilation, layer.groups,
-            )
-        )  # fmt: skip
-    return weight
-
-
-def _row_by_row(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
-    """Of a depthwise layer, sample by sample, one row of the kernel after the other, a band of pixel rows at a time.
-
-    Cores share out a band's rows, in products as in sums over W. Where each adds up what the other multiplied, it takes
-    up to four times as long, in some runs on the same machine.
-    """
-    rows, columns = _as_pair(layer.padding)
-    padded = F.pad(input_BDHW, (columns, columns, rows, rows)).contiguous(memory_format=torch.channels_last)
-    weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
-    (height, width), (kernel_rows, kernel_columns) = gradient_BPHW.shape[2:], layer.kernel_size
-    sums_KHKP = gradient_BPHW.new_empty(kernel_rows, height, kernel_columns, layer.out_channels)
-    num_bands = math.ceil(sums_KHKP[0].numel() * width / BAND)
-    length = math.ceil(height / num_bands)
-    bands = [slice(first, first + length) for first in range(0, height, length)]
-    for sample, found in enumerate(weight):
-        windows = padded[sample]
-        for axis, (reach, dilation, stride) in enumerate(
-            zip(layer.kernel_size, layer.dilation, layer.stride, strict=True), start=1
-        ):
-            windows = windows.unfold(axis, (reach - 1) * dilation + 1, stride)[..., ::dilation]
-        gradient_HW1P = gradient_BPHW[sample].permute(1, 2, 0)[:, :, None]
-        for seen_HWKP, sums_HKP in zip(windows.permute(3, 1, 2, 4, 0), sums_KHKP, strict=True):
-            for band in bands:
-                torch.sum(seen_HWKP[band] * gradient_HW1P[band], 1, out=sums_HKP[band])
-        found.copy_(sums_KHKP.sum(1).permute(2, 0, 1)[:, None])
+        found.copy_(_wide(layer, input_BDHW[sample : sample + 1], gradient_BPHW[sample : sample + 1])[0])
     return weight
 
 
@@ -153,27 +110,24 @@ def _as_pair(padding: str | tuple[int, ...]) -> tuple[int, int]:
     return rows, columns
 
 
-def _depthwise(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
-    """Kernels wider than a tile are covered by tiles: each is the gradient of a small kernel that starts elsewhere."""
-    kernel_rows, kernel_columns = layer.kernel_size
-    padding = _as_pair(layer.padding)
-    if min(kernel_rows, kernel_columns) < TILE or max(kernel_rows, kernel_columns) == TILE:
-        return _grouped(layer, input_BDHW, gradient_BPHW, layer.kernel_size, padding)
-    padded = F.pad(input_BDHW, (padding[1], padding[1], padding[0], padding[0]))
-    reach_rows = (gradient_BPHW.shape[2] - 1) * layer.stride[0] + TILE
-    reach_columns = (gradient_BPHW.shape[3] - 1) * layer.stride[1] + TILE
-    weight = gradient_BPHW.new_empty(len(input_BDHW), *layer.weight.shape)
-    for row in _tile_starts(kernel_rows):
-        for column in _tile_starts(kernel_columns):
-            window = padded[:, :, row : row + reach_rows, column : column + reach_columns]
-            part = _grouped(layer, window, gradient_BPHW, (TILE, TILE), (0, 0))
-            weight[..., row : row + TILE, column : column + TILE] = part
-    return weight
+def _is_depthwise(layer: nn.Conv2d) -> bool:
+    """Whether every channel has a kernel of its own."""
+    return layer.groups == layer.in_channels == layer.out_channels
 
 
-def _tile_starts(length: int) -> list[int]:
-    """Where tiles start so that they cover a kernel's side; the last may overlap the one before."""
-    return sorted({*range(0, length - TILE + 1, TILE), length - TILE})
+def _wide(layer: nn.Conv2d, input_BDHW: Tensor, gradient_BPHW: Tensor) -> Tensor:
+    """By PyTorch's kernel; a wide depthwise one some columns at a time: each strip is a smaller kernel's gradient."""
+    (rows, columns), (kernel_rows, kernel_columns) = _as_pair(layer.padding), layer.kernel_size
+    if not _is_depthwise(layer) or kernel_columns <= STRIP or input_BDHW.device.type != "cpu":
+        return _grouped(layer, input_BDHW, gradient_BPHW, layer.kernel_size, (rows, columns))
+    strips: list[Tensor] = []
+    for first in range(0, kernel_columns, STRIP):
+        width = min(STRIP, kernel_columns - first)
+        start = first * layer.dilation[1] - columns
+        reach = (gradient_BPHW.shape[3] - 1) * layer.stride[1] + (width - 1) * layer.dilation[1] + 1
+        seen = F.pad(input_BDHW, (-start, start + reach - input_BDHW.shape[3]))
+        strips.append(_grouped(layer, seen, gradient_BPHW, (kernel_rows, width), (rows, 0)))
+    return torch.cat(strips, -1)
 
 
 def _grouped(
@@ -182,9 +136,12 @@ def _grouped(
     """All samples in one call, as groups of one sample: [B, P, D/G, *kernel]."""
     batch = len(input_BDHW)
     shape = (layer.out_channels, layer.in_channels // layer.groups, *kernel)
+    if batch > 1:
+        gradient_BPHW = gradient_BPHW.reshape(1, -1, *gradient_BPHW.shape[2:])
+        input_BDHW = input_BDHW.reshape(1, -1, *input_BDHW.shape[2:])
     weight = _weight_gradient(
-        gradient_BPHW.reshape(1, -1, *gradient_BPHW.shape[2:]), input_BDHW.reshape(1, -1, *input_BDHW.shape[2:]),
-        (batch * shape[0], *shape[1:]), layer.stride, padding, layer.dilation, layer.groups * batch,
+        gradient_BPHW, input_BDHW, (batch * shape[0], *shape[1:]), layer.stride, padding, layer.dilation,
+        layer.groups * batch,
     )  # fmt: skip
     return weight.reshape(batch, *shape)
 

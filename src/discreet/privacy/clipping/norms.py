@@ -14,7 +14,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from discreet.privacy.clipping.convolution import has_ways_of_its_own, is_channels_last
+from discreet.privacy.clipping.convolution import has_ways_of_its_own
 
 # Each gradient is computed only when it is called for: a frozen weight costs nothing.
 Gradients = dict[str, Callable[[], Tensor]]
@@ -92,11 +92,16 @@ def _affine(
     if input_BCT.device.type != "cpu":
         return _by_plain_operations(input_BCT, gradient_BCT, mean_BC, variance_BC, eps)
     if has_ways_of_its_own(input_BCT):
+        # The kernel reads both as the input lies in memory: a gradient that lies otherwise gave wrong numbers
+        # (PyTorch 2.13). Copied once for all samples: a step of two small pictures is made of short operations.
+        gradient_BCT = gradient_BCT.contiguous(memory_format=torch.channels_last)
         rows = zip(_rows(input_BCT), _rows(gradient_BCT), mean_BC.unbind(), variance_BC.unbind(), strict=True)
         found = [_kernel(*row, eps) for row in rows]
         return torch.stack([scale for scale, _ in found]), torch.stack([shift for _, shift in found])
     # All samples' channels as those of one sample.
-    one_input, one_gradient = (values.reshape(1, -1, *values.shape[2:]) for values in (input_BCT, gradient_BCT))
+    one_input, one_gradient = (
+        values.contiguous().reshape(1, -1, *values.shape[2:]) for values in (input_BCT, gradient_BCT)
+    )
     scale, shift = _kernel(one_input, one_gradient, mean_BC.flatten(), variance_BC.flatten(), eps)
     return scale.reshape(mean_BC.shape), shift.reshape(mean_BC.shape)
 
@@ -109,16 +114,11 @@ def _rows(values: Tensor) -> tuple[Tensor, ...]:
 def _kernel(
     input_1CT: Tensor, gradient_1CT: Tensor, mean_C: Tensor, variance_C: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """PyTorch's own for one sample and stored statistics, in one pass: [C] each.
-
-    It reads both as the input lies in memory: a gradient that lies otherwise gave wrong numbers (PyTorch 2.13).
-    """
-    layout = torch.channels_last if is_channels_last(input_1CT) else torch.contiguous_format
-    gradient_1CT, input_1CT = gradient_1CT.contiguous(memory_format=layout), input_1CT.contiguous(memory_format=layout)
-    _, scale, shift = torch.ops.aten.native_batch_norm_backward(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    """PyTorch's own for one sample and stored statistics, in one pass: [C] each."""
+    _, scale, shift = torch.ops.aten.native_batch_norm_backward.default(
         gradient_1CT, input_1CT, None, mean_C, variance_C, None, None, False, eps, [False, True, True]
     )
-    return scale, shift  # pyright: ignore[reportUnknownVariableType]
+    return scale, shift
 
 
 def _by_plain_operations(

@@ -18,8 +18,8 @@ from discreet.privacy.clipping.convolution import (
     weighted_weight,
 )
 
-# Measured on two CPU cores: what a number moved costs in multiply-adds.
-MULTIPLY_ADDS_A_NUMBER = 12.0
+# Measured on two CPU cores (`benchmarks/norm_choice.py`): what a number moved costs in multiply-adds, 3.3 … 5.5.
+MULTIPLY_ADDS_A_NUMBER = 5.0
 # Per-sample gradients are written once and read twice.
 PASSES = 3
 # Units in the last place by which blocked float sums of products can be off, with room.
