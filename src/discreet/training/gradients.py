@@ -115,7 +115,8 @@ class PrivateGradients:
                 for name, part in sums.items()
             }
         )
-        return {name: gradient / self._scales.get(name, 1.0) for name, gradient in released.items()}
+        scales = self._scales
+        return {name: told / scales[name] if name in scales else told for name, told in released.items()}
 
     def discard(self) -> None:
         """The clipped sum so far is dropped."""
