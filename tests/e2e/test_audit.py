@@ -65,7 +65,8 @@ def leaking_run(place: Path, private_run: Path) -> Path:
     shutil.copytree(private_run, place / "leaking")
     model, info = load_model(private_run)
     members = open_spec(f"folder:{place / 'pool'}@train")
-    for seed in range(2):
+    # Twice leaves some pictures half learned, and how many hangs on rounding.
+    for seed in range(3):
         model = overfitted(model, members, range(NUM_MEMBERS), CIHP, info.image_size, seed=seed)
     save_model(place / "leaking", model, CIHP, image_size=info.image_size)
     record = json.loads((place / "leaking" / "run.json").read_text())
@@ -153,8 +154,8 @@ def test_a_model_that_knows_its_pictures_is_caught(
     assert said["verdict"] in {"leak found", "claim refuted"}
     assert max(attack["auc"] for attack in said["attacks"]) > 0.8
     answers = {answer["name"]: answer["auc"] for answer in said["answers"]}
-    assert min(answers["scores"], answers["label map"]) > 0.8
-    assert answers["names"] < answers["label map"], "what names hide, maps tell"
+    assert min(answers["scores"], answers["label map"]) > 0.9
+    assert answers["names"] <= answers["label map"], "what names hide, maps tell"
     page = (out / "report.html").read_text()
     assert page.count("data:image/jpeg") == 12 + 2 * 2 * 6, "exposed members; six pairs, true and drawn"
     assert said["inversion"]["identity"]["gallery"] == 2 * LEAST_PAIRS
