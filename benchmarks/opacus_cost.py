@@ -1,7 +1,9 @@
 """A clipped gradient sum by discreet and by Opacus, its hooks and its ghost mode, beside a plain step.
 
-    python benchmarks/opacus_cost.py [--networks …] [--size 256] [--batch 4] [--rounds 3]
+    python benchmarks/opacus_cost.py [--networks …] [--size 256] [--batches 4] [--rounds 3]
+    python benchmarks/opacus_cost.py --table      # prints what was measured, as in EXPERIMENTS.md
 
+Each row is written when it is measured, in place of an earlier one of the same network, size and batch.
 Opacus refuses layers with buffers, so the scales of frozen norms do not train here, for anybody. Where it cannot run a
 network, its error is the result. `backbone-…` is a backbone alone under a loss of its features' means: what both modes
 run. Times are paired in one process; peaks are of processes of their own. Norms must agree, or nothing is told.
@@ -10,12 +12,14 @@ run. Times are paired in one process; peaks are of processes of their own. Norms
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import statistics
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from step_cost import NUM_PARTS, make_losses, seconds
@@ -25,8 +29,8 @@ from discreet.m2fp import build
 from discreet.m2fp.layers import FrozenBatchNorm2d
 from discreet.privacy import Clipper
 
-RESULTS = Path(__file__).parent / "results"
-NETWORKS = ("m2fp-lite", "m2fp-r50", "m2fp-r101", "backbone-lite", "backbone-r50")
+RESULT = Path(__file__).parent / "results" / "opacus_cost.json"
+NETWORKS = ("m2fp-lite", "m2fp-r50", "m2fp-r101", "backbone-lite", "backbone-r50", "backbone-r101")
 MAX_GRAD_NORM = 1.0
 Losses = Callable[[], Tensor]
 # One step; returns the samples' norms, or None where nobody asks.
@@ -129,7 +133,7 @@ KINDS: dict[str, Callable[[nn.Module, Losses], Step]] = {
 def compare(name: str, size_px: int, batch_size: int, rounds: int) -> dict[str, object]:
     """Seconds, MiB, and Opacus as a multiple of flat clipping."""
     steps: dict[str, Step] = {}
-    found: dict[str, object] = {"size_px": size_px, "batch": batch_size}
+    found: dict[str, object] = {"network": name, "size_px": size_px, "batch": batch_size}
     norms: dict[str, Tensor] = {}
     for kind, make in KINDS.items():
         try:
@@ -179,22 +183,47 @@ def peak_mib(kind: str, name: str, size_px: int, batch_size: int) -> float:
     return answer.get()
 
 
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown: times of a row over a plain step, Opacus' also over flat clipping; memory over a plain step."""
+
+    def opacus(row: dict[str, Any], kind: str) -> str:
+        if f"{kind}_failed" in row:
+            return f"fails: {row[f'{kind}_failed']}"
+        memory = row[f"{kind}_mib"] / row["plain_mib"]
+        return f"{row[f'{kind}_over_plain']:.2f}× ({row[f'{kind}_over_flat']:.1f} × flat); {memory:.2f}×"
+
+    lines = []
+    for row in results:
+        cells = [f"{row['network']}, {row['size_px']}, {row['batch']}"]
+        cells += [
+            f"{row[f'{kind}_over_plain']:.2f}×; {row[f'{kind}_mib'] / row['plain_mib']:.2f}×"
+            for kind in ("flat", "per_layer")
+        ]
+        cells += [opacus(row, kind) for kind in ("opacus_hooks", "opacus_ghost")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batches", type=int, nargs="+", default=[4])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of Opacus' own making
     torch.set_num_threads(2)
-    results = {}
-    for name in arguments.networks:
-        results[name] = compare(name, arguments.size, arguments.batch, arguments.rounds)
-        print(name, json.dumps(results[name], indent=1), flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "opacus_cost.json").write_text(json.dumps(results, indent=1) + "\n")
+    results: list[dict[str, Any]] = json.loads(RESULT.read_text()) if RESULT.exists() else []
+    chosen = [] if arguments.table else itertools.product(arguments.networks, arguments.batches)
+    for name, batch_size in chosen:
+        key = {"network": name, "size_px": arguments.size, "batch": batch_size}
+        found = compare(name, arguments.size, batch_size, arguments.rounds)
+        results = [row for row in results if not key.items() <= row.items()] + [found]
+        results.sort(key=lambda row: (NETWORKS.index(row["network"]), row["size_px"], row["batch"]))
+        RESULT.write_text(json.dumps(results, indent=1) + "\n")
+    print(table(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The picture of benchmarks/results/opacus_cost.json: time and memory of a clipped step, as multiples of a plain one.
+"""The picture of benchmarks/results/opacus_cost.json: time and memory of a clipped step, as multiples of a plain one,
+with four pictures of 256 px.
 
 python benchmarks/plot_costs.py docs/images/step-cost.svg
 """
@@ -60,7 +61,8 @@ def height_of(results: dict[str, dict[str, float]]) -> int:
 
 def main() -> None:
     """Draw."""
-    results = json.loads(RESULTS.read_text())
+    rows = json.loads(RESULTS.read_text())
+    results = {row["network"]: row for row in rows if (row["size_px"], row["batch"]) == (256, 4)}
     height = height_of(results)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * PANEL_PX}" height="{height}" '

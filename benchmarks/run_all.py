@@ -12,6 +12,7 @@ BENCHMARKS = (
     "step_cost.py --again",
     "step_profile.py",
     "norm_choice.py",
+    "largest_batch.py",
     "opacus_cost.py",
     "plot_costs.py docs/images/step-cost.svg",
     "read_speed.py",

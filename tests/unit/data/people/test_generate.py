@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from discreet.data.people import data_set, generate_people, render_picture
 from discreet.data.people.develop import encode_jpeg
 from discreet.data.people.masking import face_boxes
 from discreet.errors import ConfigurationError, DataError
+from discreet.labels import CIHP
 
 COUNT, SIZE = 4, 64
 
@@ -166,6 +168,20 @@ def test_files_are_as_good_as_the_pictures_say(folder: Path) -> None:
         with Image.open(io.BytesIO(encode_jpeg(picture.image, picture.quality))) as again:
             assert steps == again.quantization  # type: ignore[attr-defined]
         assert np.abs(difference).mean() < 3
+
+
+@pytest.mark.slow
+def test_every_part_and_a_crowd_occur() -> None:
+    """Among the first pictures of three styles."""
+    missing, most_persons = set(range(len(CIHP))), 0
+    for style, index in itertools.product(("street", "home", "store"), range(16)):
+        picture = render_picture(style, 1, index, SIZE)
+        missing -= set(np.unique(picture.parts).tolist())
+        most_persons = max(most_persons, int(picture.persons.max()))
+        if not missing and most_persons >= 9:
+            break
+    assert missing == set()
+    assert most_persons >= 9
 
 
 def test_masking_changes_the_faces_alone() -> None:
