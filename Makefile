@@ -10,7 +10,7 @@ demo: $(STAMP) .cache/photographs/astronaut.png
 	$(BIN)/discreet demo --out runs/demo --photographs .cache/photographs
 
 test: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff check .
