@@ -9,8 +9,10 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP) .cache/photographs/astronaut.png
 	$(BIN)/discreet demo --out runs/demo --photographs .cache/photographs
 
+# A process a core; afterwards, by themselves, tests that watch what the whole machine writes.
 test: $(STAMP)
-	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile -m "not alone"
+	$(BIN)/pytest -m alone
 
 check: $(STAMP)
 	$(BIN)/ruff check .

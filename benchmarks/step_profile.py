@@ -163,7 +163,7 @@ def main() -> None:
         RESULT.write_text(json.dumps(results, indent=1) + "\n")
     print(
         table(
-            sorted(results, key=lambda row: (len(row["model"]), row["model"], row["size_px"], row["batch"])),
+            sorted(results, key=lambda row: (row["model"] != "m2fp-lite", len(row["model"]), *step_cost.order(row))),
             arguments.style,
         )
     )

@@ -34,6 +34,7 @@ def check(answer: httpx.Response) -> None:
         assert not any(word in answer.text for word in ("Traceback", ".py", "Exception", "site-packages"))
 
 
+@pytest.mark.alone
 def test_hostile_pictures_in_hostile_forms(service: Running) -> None:
     """Every kind of picture, in each of several forms: about two thousand uploads."""
     kinds: Counter[str] = Counter()

@@ -16,6 +16,8 @@ from PIL import Image
 
 from tests.e2e.service.running import Running, start, verb
 
+pytestmark = pytest.mark.alone  # other processes' files in shared folders would be seen
+
 CANARY = "canary-4f1b7c0e"
 _CREATE, _MODIFY, _MOVED_TO, _Q_OVERFLOW = 0x100, 0x2, 0x80, 0x4000
 
