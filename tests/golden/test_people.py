@@ -2,7 +2,7 @@
 
 Whoever changes pictures raises GENERATOR_VERSION and writes the kept ones anew:
 
-    python tests/unit/data/people/test_golden.py
+    python tests/golden/test_people.py
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from discreet.data.people import STYLES, RenderedPicture, render_picture
 from discreet.data.people.data_set import GENERATOR_VERSION
 
-KEPT = Path(__file__).parents[3] / "assets" / "people.npz"
+KEPT = Path(__file__).with_name("people.npz")
 SEED, INDEX, SIZE_PX = 5, 3, 64
 # Rounding of another processor moves single pixels.
 MOST_OTHER_LABELS, MOST_DIFFERENCE = 0.005, 1.0
