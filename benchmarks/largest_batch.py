@@ -1,6 +1,6 @@
 """The largest physical batch that fits into so much memory, private beside plain.
 
-    python benchmarks/largest_batch.py [--model m2fp-lite] [--size 256] [--bound-mib 4096]
+    python benchmarks/largest_batch.py [--model m2fp-lite] [--size 256] [--bound-mib 2048]
     python benchmarks/largest_batch.py --table      # prints what was measured, as in EXPERIMENTS.md
 
 What fits: two steps in a process of its own whose high-water mark stays below the bound, everything counted. Each row
@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from step_cost import TooLargeError, peak_mib
 
 RESULT = Path(__file__).parent / "results" / "largest_batch.json"
-KINDS = {"plain": "plain", "flat": "flat", "per_layer": "per layer", "checkpointed": "checkpointed"}
+KINDS = ("plain", "flat", "per_layer", "checkpointed")
 
 
 def largest(fits: Callable[[int], bool]) -> int:
@@ -32,21 +33,20 @@ def largest(fits: Callable[[int], bool]) -> int:
     return low
 
 
+def fits(kind: str, name: str, size_px: int, bound_mib: int, batch_size: int) -> bool:
+    """Whether steps of a kind stay below the bound."""
+    try:
+        taken_mib = peak_mib(kind, name, size_px, batch_size)
+    except TooLargeError:
+        return False
+    print(f"{name}, {size_px} px, {kind}, {batch_size} pictures: {taken_mib:.0f} MiB", flush=True)
+    return taken_mib <= bound_mib
+
+
 def measure(name: str, size_px: int, bound_mib: int) -> dict[str, Any]:
     """The largest batch of each kind of step."""
     found: dict[str, Any] = {"model": name, "size_px": size_px, "bound_mib": bound_mib}
-    for kind in KINDS:
-
-        def fits(batch_size: int, kind: str = kind) -> bool:
-            try:
-                taken_mib = peak_mib(kind, name, size_px, batch_size)
-            except TooLargeError:
-                return False
-            print(f"{name}, {size_px} px, {kind}, {batch_size} pictures: {taken_mib:.0f} MiB", flush=True)
-            return taken_mib <= bound_mib
-
-        found[kind] = largest(fits)
-    return found
+    return found | {kind: largest(partial(fits, kind, name, size_px, bound_mib)) for kind in KINDS}
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="m2fp-lite")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--bound-mib", type=int, default=4096)
+    parser.add_argument("--bound-mib", type=int, default=2048)
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     results: list[dict[str, Any]] = json.loads(RESULT.read_text()) if RESULT.exists() else []

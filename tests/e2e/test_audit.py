@@ -155,7 +155,6 @@ def test_a_model_that_knows_its_pictures_is_caught(
     assert max(attack["auc"] for attack in said["attacks"]) > 0.8
     answers = {answer["name"]: answer["auc"] for answer in said["answers"]}
     assert min(answers["scores"], answers["label map"]) > 0.9
-    assert answers["names"] <= answers["label map"], "what names hide, maps tell"
     page = (out / "report.html").read_text()
     assert page.count("data:image/jpeg") == 12 + 2 * 2 * 6, "exposed members; six pairs, true and drawn"
     assert said["inversion"]["identity"]["gallery"] == 2 * LEAST_PAIRS
