@@ -46,6 +46,21 @@ def test_an_arm_through_the_torso_is_noticed() -> None:
     assert torso_depth(arm_points(*through)).max() > 0.3
 
 
+def test_elbows_and_wrists_bend_no_further_than_joints_do() -> None:
+    """Elbows 150 degrees, wrists 60 (American Academy of Orthopaedic Surgeons, 1965)."""
+    body = template()
+    for seed in range(200):
+        rotations = draw_pose(np.random.default_rng(seed)).rotations
+        for side in "LR":
+            shoulder, elbow, wrist = (
+                body.heads[body.bones[f"{name}.{side}"]] for name in ("upperarm01", "lowerarm01", "wrist")
+            )
+            upper, fore = elbow - shoulder, rotations[f"lowerarm01.{side}"] @ (wrist - elbow)
+            bent = np.arccos(upper @ fore / np.linalg.norm(upper) / np.linalg.norm(fore))
+            hand = np.arccos((np.trace(rotations[f"wrist.{side}"]) - 1) / 2)
+            assert bent < np.radians(150) and hand < np.radians(60), (seed, side)
+
+
 def test_both_soles_of_those_who_stand_are_near_the_ground() -> None:
     body, labels = template(), part_labels()
     soles = [np.flatnonzero((labels == side) & (body.points[:, 2] < -0.76)) for side in (16, 17)]
