@@ -55,7 +55,7 @@ _COMMON: dict[str, Any] = {
 _PRIVATE: dict[str, Any] = {
     "model": _MODEL,
     "privacy": {"epsilon": 8.0, "delta": 1e-5, "clipping": "automatic"},
-    "training": {**_COMMON, "batch_size": 178, "learning_rate": 1e-3, "ema_decay": 0.5},
+    "training": {**_COMMON, "batch_size": 178, "learning_rate": 2.5e-4, "ema_decay": 0.5},
 }
 _ORDINARY: dict[str, Any] = {
     "model": _MODEL,

@@ -14,8 +14,8 @@ from discreet.inference.exported import digest_of
 # name of a shipped model: SHA-256 of its safetensors file, and of the model.json of its exported folder
 _SHIPPED = {
     "m2fp-lite": (
-        "ead499a3975b2f55382f233c06b9894bfb189bf42b36cb841e0b089ceaf6736d",
-        "1c6ff348c134f9db6da9881d7c3c200c6e2ea15d5a21288f9c8700fedd64e07f",
+        "de57344091d9e6dbbb7b5bba7cad8425328ebb77eb7e2d5a36e4989fd1939ff8",
+        "2b79502cd8f08b775672a63bcfc3c8db10a93b0537ae84fc45775abbcd19aaca",
     ),
     "m2fp-lite-imagenet": (
         "219baec75eac1f2301c8d00b0676686ef6268bef62d856190603413a48a0eead",
