@@ -466,26 +466,27 @@ def test_faults_of_noise_precision(dtype: torch.dtype):
 
 
 def cancelling(draw: int) -> tuple[nn.Module, Tensor]:
-    """A layer and one sample whose positions pull against each other until almost nothing is left."""
+    """A layer, and one sample whose positions pull against each other until almost nothing is left; the other, which
+    keeps autograd out, adds nothing."""
     torch.manual_seed(draw)
     layer = nn.Linear(96, 64, bias=False)
     token = 1e4 * torch.randn(96)
     tokens = token + 1e-3 * torch.randn(8, 96)
-    return layer, tokens[None]
+    return layer, torch.stack((tokens, torch.zeros_like(tokens)))
 
 
-def cancelling_loss(layer: nn.Module, sample: Tensor) -> Tensor:
+def cancelling_loss(layer: nn.Module, samples: Tensor) -> Tensor:
     signs = torch.tensor([1.0, -1.0]).repeat(4)
-    return (layer(sample).sum(2) * 1e3 * signs).sum(1)
+    return (layer(samples).sum(2) * 1e3 * signs).sum(1)
 
 
 def longest_contribution(num_draws: int = 40) -> float:
     """Over C, what a sample adds at most."""
     longest = 0.0
     for draw in range(num_draws):
-        layer, sample = cancelling(draw)
+        layer, samples = cancelling(draw)
         with Clipper(layer, MAX_GRAD_NORM) as clipper:
-            clipper.accumulate(cancelling_loss(layer, sample))
+            clipper.accumulate(cancelling_loss(layer, samples))
             longest = max(longest, norm(clipper.take().values()) / clipper.sensitivity)
     return longest
 

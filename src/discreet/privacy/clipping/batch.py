@@ -59,10 +59,7 @@ class Batch:
         self.heard = True
         wanted: list[str] = []
         for key, name in names.items():
-            if name in self.sums:
-                raise ClippingError(
-                    f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance"
-                )
+            self._refuse_clipped(name)
             self._squares.pop(name, None)
             earlier = self._deferred.pop(name, None)
             if earlier is not None:  # called again: norms do not add up, gradients do
@@ -73,12 +70,26 @@ class Batch:
             else:
                 wanted.append(key)
         for key, gradient in call.gradients(wanted).items():
-            name = names[key]
-            earlier = self._gradients.get(name)
-            self._gradients[name] = gradient if earlier is None else earlier + gradient
-            self.num_held += gradient.numel()
-            if is_whole and not self._is_short(name):
-                self._squares[name] = _squared_norms(self._gradients[name].flatten(1))
+            self._add_up(names[key], gradient, is_whole=is_whole)
+
+    def take_only(self, name: str, gradient: Tensor) -> None:
+        """Note the gradient of one parameter by the only sample, of the parameter's shape."""
+        self.heard = True
+        self._refuse_clipped(name)
+        self._add_up(name, gradient.to(torch.promote_types(gradient.dtype, torch.float32))[None], is_whole=True)
+
+    def _refuse_clipped(self, name: str) -> None:
+        """What comes after a part was clipped could not be bounded together with it."""
+        if name in self.sums:
+            raise ClippingError(f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance")
+
+    def _add_up(self, name: str, gradient: Tensor, *, is_whole: bool) -> None:
+        """Add per-sample gradients, [B, *shape], to earlier ones of the same parameter."""
+        earlier = self._gradients.get(name)
+        self._gradients[name] = gradient if earlier is None else earlier + gradient
+        self.num_held += gradient.numel()
+        if is_whole and not self._is_short(name):
+            self._squares[name] = _squared_norms(self._gradients[name].flatten(1))
 
     def holds(self, name: str) -> bool:
         """Whether a parameter's gradients wait to be clipped."""

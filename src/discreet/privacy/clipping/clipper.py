@@ -2,7 +2,8 @@
 
 Layers keep their input; the backward pass hands each layer its output's gradient, from which its per-sample
 gradients follow at once, or, where that is cheaper, only their norms: then input and gradient are kept until all
-norms are known, and the clipped sum is one ordinary weight gradient. Autograd itself never computes one.
+norms are known, and the clipped sum is one ordinary weight gradient. Autograd itself computes weight gradients only
+where a batch is a single sample, whose own they are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from discreet.privacy.clipping.batch import Batch
 from discreet.privacy.clipping.calls import LayerCall
 from discreet.privacy.clipping.exact import full_float32
 from discreet.privacy.clipping.gradients import has_sample_axis
-from discreet.privacy.clipping.taps import LayerTaps
+from discreet.privacy.clipping.taps import LayerTaps, backward_outside, rows_are_not_samples
 
 ClippingStyle = Literal["flat", "per_layer", "automatic"]
 STYLES: tuple[str, ...] = get_args(ClippingStyle)
@@ -75,7 +76,7 @@ class Clipper:
         self.max_grad_norm = float(max_grad_norm)
         self.style = style
         self._views = views
-        self._taps = LayerTaps(module, self._collect)
+        self._taps = LayerTaps(module, self._collect, self._collect_only, views)
         names = list(self._taps.parameters)
         # Parameters that are clipped together.
         self._groups = self._taps.by_layer() if style == "per_layer" else [names]
@@ -144,7 +145,7 @@ class Clipper:
         self._began = True
         self._batch = batch = Batch(loss_B.detach())
         try:
-            with self._taps.backward_pass(), full_float32():
+            with self._taps.backward_pass(len(loss_B)), full_float32():
                 loss_B.sum().backward()  # pyright: ignore[reportUnknownMemberType]
             if not batch.heard:
                 raise ClippingError(
@@ -203,26 +204,33 @@ class Clipper:
         """Take one layer call's per-sample gradients, adding to those of earlier calls; its input's, if wanted."""
         batch = self._batch
         if batch is None:
-            raise ClippingError(
-                "backward() was called on a module that a Clipper holds; use clipper.accumulate(loss_B)"
-            )
-        shape, num_rows = list(layer_input.shape), len(batch.loss_B) * self._views
-        if not has_sample_axis(layer, layer_input) or {shape[0], output_gradient.shape[0]} != {num_rows}:
-            of_views = f" of {self._views} views" if self._views > 1 else ""
-            raise ClippingError(
-                f"layer {name} was called with an input of shape {shape}, but the loss has {len(batch.loss_B)} "
-                f"samples{of_views}; put the sample first in every layer's input (windows and queries are not samples)"
-            )
+            raise backward_outside()
+        num_rows = len(batch.loss_B) * self._views
+        if not has_sample_axis(layer, layer_input) or {len(layer_input), len(output_gradient)} != {num_rows}:
+            raise rows_are_not_samples(name, layer_input.shape, len(batch.loss_B), self._views)
         with torch.no_grad():
             call = LayerCall(name, layer, layer_input, output_gradient, self._views, wants_input)
             batch.take(call, names, is_whole=self._is_whole(names.values()))
             group = self._group_of[next(iter(names.values()))]
-            if self.style == "per_layer" and self._is_whole(group) and all(map(batch.holds, group)):
-                batch.ready.append(group)
-                if batch.num_held >= _HELD:
-                    self._add_clipped(batch, batch.ready)
-                    batch.ready, batch.num_held = [], 0
+            self._add_ready(batch, group, is_whole=self._is_whole(group))
         return call.input_gradient
+
+    def _collect_only(self, name: str, gradient: Tensor) -> None:
+        """Take the gradient of one parameter by the only sample, whole."""
+        assert self._batch is not None
+        group = self._group_of[name]
+        with torch.no_grad():
+            self._batch.take_only(name, gradient)
+            # All calls are in it, but for those that a re-entrant checkpoint makes later and nobody counted.
+            self._add_ready(self._batch, group, is_whole=all(map(self._taps.num_calls, group)))
+
+    def _add_ready(self, batch: Batch, group: list[str], *, is_whole: bool) -> None:
+        """Clip a group of parameters at once, or soon, where nothing more is to come of it."""
+        if self.style == "per_layer" and is_whole and all(map(batch.holds, group)):
+            batch.ready.append(group)
+            if batch.num_held >= _HELD:
+                self._add_clipped(batch, batch.ready)
+                batch.ready, batch.num_held = [], 0
 
     def _is_whole(self, names: Iterable[str]) -> bool:
         """Whether a layer that tells of some parameters tells all there is: they were used by one call each."""

@@ -3,14 +3,18 @@
 While a layer runs, its parameters do not require gradients, so autograd keeps nothing for them
 and computes only input gradients. Everywhere else they do: a parameter that is used outside its
 own layer gets a gradient from autograd, and that is caught.
+
+A layer that is called with one sample is left alone: the gradient that autograd has of its parameters is that
+sample's, if the loss is of one sample, and costs what ordinary training costs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +23,19 @@ from torch.nn.modules.instancenorm import _InstanceNorm  # pyright: ignore[repor
 from torch.nn.parameter import UninitializedParameter
 
 from discreet.errors import ClippingError, IsolationError
-from discreet.privacy.clipping.gradients import KNOWN_LAYERS, refuse_unknown_options, rule_for, tells_of_its_input
+from discreet.privacy.clipping.gradients import (
+    KNOWN_LAYERS,
+    has_sample_axis,
+    refuse_unknown_options,
+    rule_for,
+    tells_of_its_input,
+)
 
 # (layer name, layer, its input, gradient of its output, {"weight" or "bias": name of the parameter in the module},
 # whether the gradient of the input is wanted): that gradient, or None
 Listener = Callable[[str, nn.Module, Tensor, Tensor, dict[str, str], bool], Tensor | None]
+# (name of a parameter in the module, the only sample's gradient)
+OnlyListener = Callable[[str, Tensor], None]
 
 _Read = Callable[[], Tensor]
 _Tell = Callable[[Tensor, _Read], Tensor | None]
@@ -56,20 +68,24 @@ class LayerTaps:
 
     Args:
         module: the network; parameters with requires_grad now are the trainable ones.
-        listener: called in the backward pass, once for each call of a layer.
+        listener: called in the backward pass, once for each call of a layer with several samples.
+        only_listener: called in the backward pass of a single sample, once for each parameter.
+        views: rows of a sample.
 
     Raises:
         ClippingError: nothing is trainable, or a trainable parameter lives in a layer without a rule.
         IsolationError: a norm layer computes or updates statistics over the batch.
     """
 
-    def __init__(self, module: nn.Module, listener: Listener) -> None:
+    def __init__(self, module: nn.Module, listener: Listener, only_listener: OnlyListener, views: int = 1) -> None:
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise ClippingError("no parameter requires a gradient; choose what to train before building a Clipper")
         self._module = module
         self._names = {id(parameter): name for name, parameter in self.parameters.items()}
         self._listener = listener
+        self._only_listener = only_listener
+        self._views = views
         norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm | _InstanceNorm)]
         for norm in norms:
             _refuse_batch_statistics(norm, ())
@@ -77,13 +93,15 @@ class LayerTaps:
         # From here on nothing is refused, so nothing has to be undone.
         self._anchor = torch.zeros((), requires_grad=True)
         self._calls: Counter[str] = Counter()
-        self._runs_backward = False
+        self._left_alone: dict[str, tuple[str, Sequence[int]]] = {}  # parameter -> layer, and shape of its input
+        self._num_samples: int | None = None  # of the backward pass that runs
         self._muted: list[nn.Parameter] = []
         self._handles: list[Any] = [norm.register_forward_pre_hook(_refuse_batch_statistics) for norm in norms]
         for name, layer in self._layers.items():
             self._tap(name, layer)
         for name, parameter in self.parameters.items():
-            self._handles.append(parameter.register_hook(_refuser(name)))  # pyright: ignore[reportUnknownMemberType]
+            self._handles.append(parameter.register_hook(partial(self._admit, name)))  # pyright: ignore
+            self._handles.append(parameter.register_post_accumulate_grad_hook(partial(self._hand_over, name)))
 
     def check_unchanged(self) -> None:
         """Every trainable parameter, and no other, is one that the taps see.
@@ -116,14 +134,23 @@ class LayerTaps:
         return self._calls[parameter_name]
 
     @contextmanager
-    def backward_pass(self) -> Generator[None]:
-        """A checkpointed layer runs again meanwhile, which is no call of it; afterwards calls are counted anew."""
-        self._runs_backward = True
+    def backward_pass(self, num_samples: int) -> Generator[None]:
+        """A checkpointed layer runs again meanwhile, which is no call of it; afterwards calls are counted anew.
+
+        Gradients that parameters hold already are put aside: autograd would add to them.
+        """
+        self._num_samples = num_samples
+        earlier = [(parameter, parameter.grad) for parameter in self.parameters.values() if parameter.grad is not None]
+        for parameter, _ in earlier:
+            parameter.grad = None
         try:
             yield
         finally:
-            self._runs_backward = False
+            self._num_samples = None
             self._calls.clear()
+            self._left_alone.clear()
+            for parameter, gradient in earlier:
+                parameter.grad = gradient
 
     def close(self) -> None:
         """Remove every hook."""
@@ -164,8 +191,9 @@ class LayerTaps:
         names = self._names_in(layer)
         own = (*layer.parameters(recurse=False), *layer.buffers(recurse=False)) if tells_of_its_input(layer) else ()
 
-        def before(called: nn.Module, _: tuple[Any, ...]) -> None:
-            if called is layer:  # a deep copy carries the hooks of its original
+        def before(called: nn.Module, inputs: tuple[Any, ...]) -> None:
+            # A deep copy carries the hooks of its original.
+            if called is layer and not self._sees_one_sample(layer, inputs):
                 self._mute(layer)
 
         def after(called: nn.Module, inputs: tuple[Any, ...], output: Tensor | None) -> Tensor | None:
@@ -175,11 +203,52 @@ class LayerTaps:
             # None where the layer itself raised: its own error is on the way.
             if output is None or not torch.is_grad_enabled():
                 return None
+            if self._sees_one_sample(layer, inputs):
+                return self._leave_alone(name, names, inputs[0], output)
             return self._record(name, layer, names, own, inputs, output)
 
         # Last before the layer and first after it: what other hooks change is not the layer's.
         self._handles.append(layer.register_forward_pre_hook(before))
         self._handles.append(layer.register_forward_hook(after, prepend=True, always_call=True))
+
+    def _sees_one_sample(self, layer: nn.Module, inputs: tuple[Any, ...]) -> bool:
+        """Whether what a layer is called with are the rows of one sample."""
+        return len(inputs) == 1 and has_sample_axis(layer, inputs[0]) and len(inputs[0]) == self._views
+
+    def _leave_alone(self, name: str, names: dict[str, str], layer_input: Tensor, output: Tensor) -> None:
+        """Let autograd have a call of a layer with one sample, once."""
+        if self._num_samples is None:
+            self._calls.update(names.values())
+            self._left_alone.update(dict.fromkeys(names.values(), (name, layer_input.shape)))
+        told = False
+
+        def tell(_: Tensor) -> None:
+            nonlocal told
+            if told:
+                raise _went_through_already(name)
+            told = True
+
+        if output.requires_grad:
+            output.register_hook(tell)  # pyright: ignore[reportUnknownMemberType]
+
+    def _admit(self, name: str, _: Tensor) -> None:
+        """Before autograd writes the gradient of a parameter: it must be a single sample's, asked for by the clipper."""
+        if self._num_samples is None:
+            raise backward_outside()
+        if self._num_samples > 1 and name in self._left_alone:
+            layer_name, shape = self._left_alone[name]
+            raise rows_are_not_samples(layer_name, shape, self._num_samples, self._views)
+        if self._num_samples > 1:
+            raise ClippingError(
+                f"parameter {name} was used outside its own layer, where its per-sample gradient cannot be seen; "
+                "call the layer instead of using its weight"
+            )
+
+    def _hand_over(self, name: str, parameter: Tensor) -> None:
+        """What autograd wrote is the clipper's: nobody else may step by it."""
+        gradient, parameter.grad = parameter.grad, None
+        assert gradient is not None
+        self._only_listener(name, gradient)
 
     def _mute(self, layer: nn.Module) -> None:
         """Hide the parameters that a layer holds now from autograd while it runs."""
@@ -212,13 +281,13 @@ class LayerTaps:
         version, told = inputs[0]._version, False
         takes_over = bool(own) and inputs[0].requires_grad
         versions = _versions(own)
-        if not self._runs_backward:
+        if self._num_samples is None:
             self._calls.update(names.values())
 
         def tell(gradient: Tensor, read_input: _Read) -> Tensor | None:
             nonlocal told
             if told:
-                raise ClippingError(f"the loss went through layer {name} once already; a forward pass counts once")
+                raise _went_through_already(name)
             told = True
             changed = f"the input of layer {name} was changed in place after the call; use a new tensor"
             try:
@@ -241,16 +310,22 @@ def _versions(tensors: tuple[Tensor, ...]) -> list[int]:
     return [tensor._version for tensor in tensors]
 
 
-def _refuser(name: str) -> Callable[[Tensor], NoReturn]:
-    """A hook for a parameter that autograd reaches although its layer's call is hidden from it."""
+def backward_outside() -> ClippingError:
+    """Gradients that nobody would clip."""
+    return ClippingError("backward() was called on a module that a Clipper holds; use clipper.accumulate(loss_B)")
 
-    def refuse(gradient: Tensor) -> NoReturn:
-        raise ClippingError(
-            f"parameter {name} was used outside its own layer, where its per-sample gradient cannot be seen; "
-            "call the layer instead of using its weight"
-        )
 
-    return refuse
+def rows_are_not_samples(layer_name: str, shape: Sequence[int], num_samples: int, views: int) -> ClippingError:
+    """A layer's leading axis is not the sample, so that its gradients cannot be told apart."""
+    of_views = f" of {views} views" if views > 1 else ""
+    return ClippingError(
+        f"layer {layer_name} was called with an input of shape {list(shape)}, but the loss has {num_samples} "
+        f"samples{of_views}; put the sample first in every layer's input (windows and queries are not samples)"
+    )
+
+
+def _went_through_already(layer_name: str) -> ClippingError:
+    return ClippingError(f"the loss went through layer {layer_name} once already; a forward pass counts once")
 
 
 def _refuse_batch_statistics(layer: nn.Module, inputs: tuple[Any, ...]) -> None:

@@ -29,7 +29,8 @@ def hooks(module: nn.Module) -> list[int]:
     found = []
     for layer in module.modules():
         found += [len(getattr(layer, kind)) for kind in vars(layer) if "hooks" in kind and getattr(layer, kind)]
-    return found + [len(p._backward_hooks) for p in module.parameters() if p._backward_hooks]
+    of_parameters = [h for p in module.parameters() for h in (p._backward_hooks, p._post_accumulate_grad_hooks) if h]
+    return found + [len(kept) for kept in of_parameters]
 
 
 class Fails(nn.Module):
