@@ -10,10 +10,11 @@ Also: noise and sampling as a share of a step of 256 expected pictures (all para
 time), and the memory of a batch of eight micro-batches, clipped ("logical") and ordinary ("accumulated"): both hold
 one sum of gradients meanwhile, which a single plain step does not.
 
-"checkpointed" is flat clipping with activation checkpointing. Times are paired: plain, private, plain, private, … in
-one process, and the ratio is taken pair by pair; pictures are laid out in memory as the network is fastest. "Apart" is
-m2fp-lite with a picture's channels apart, also against the plain step as it is fastest. Peak memory is the high-water
-mark of a process of its own for each kind, less that of a process that only builds the model.
+"checkpointed" is flat clipping with activation checkpointing; "one by one" is flat clipping of the same pictures in
+micro-batches of one; "views" takes them for views of one sample, clipped together. Times are paired: plain, private,
+plain, private, … in one process, and the ratio is taken pair by pair; pictures are laid out in memory as the network is
+fastest. "Apart" is m2fp-lite with a picture's channels apart, also against the plain step as it is fastest. Peak memory
+is the high-water mark of a process of its own for each kind, less that of a process that only builds the model.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,22 @@ from discreet.training.gradients import PrivateGradients
 
 NUM_PARTS = 20
 EXPECTED_BATCH = 256
+ONE_BY_ONE_UP_TO = 8
 RESULT = Path(__file__).parent / "results" / "step_cost.json"
 # What `make bench` measures: where a plain step fits, and takes less than half a minute.
-GRID = [(name, 256, batch) for name in ("m2fp-lite", "m2fp-r50", "m2fp-r101") for batch in (2, 4, 8, 16)]
-GRID += [("m2fp-lite", 256, 32), *(("m2fp-lite", 512, batch) for batch in (2, 4, 8))]
-GRID += [(name, 512, batch) for name in ("m2fp-r50", "m2fp-r101") for batch in (2, 4)]
+GRID = [(name, 256, batch) for name in ("m2fp-lite", "m2fp-r50", "m2fp-r101") for batch in (1, 2, 4, 8, 16)]
+GRID += [("m2fp-lite", 256, 32), *(("m2fp-lite", 512, batch) for batch in (1, 2, 4, 8))]
+GRID += [(name, 512, batch) for name in ("m2fp-r50", "m2fp-r101") for batch in (1, 2, 4)]
 MEMORY_KINDS = ("flat", "logical", "accumulated", "per_layer", "checkpointed")
 _TOO_LARGE, _KEPT_FREE_MIB = 3, 1024
 
 
-def make_losses(model: M2FP, size_px: int, batch_size: int, *, apart: bool = False) -> Callable[[], torch.Tensor]:
+def make_losses(
+    model: M2FP, size_px: int, batch_size: int, *, first: int = 0, apart: bool = False
+) -> Callable[[], torch.Tensor]:
     """A function that brings one fixed batch through the model and the criterion; with channels apart in memory, or as
     the network has them."""
-    pictures = [probe_picture(index, size_px, NUM_PARTS) for index in range(batch_size)]
+    pictures = [probe_picture(index, size_px, NUM_PARTS) for index in range(first, first + batch_size)]
     images = model.batch([model.normalise(image) for image, _ in pictures])
     images = images.contiguous() if apart else images
     targets = [make_targets(parts, None, num_parts=NUM_PARTS, human=True) for _, parts in pictures]
@@ -80,6 +84,19 @@ def accumulated_step(model: M2FP, losses: Callable[[], torch.Tensor]) -> None:
 def private_step(clipper: Clipper, losses: Callable[[], torch.Tensor]) -> None:
     """Forward, loss, backward, per-sample norms, clipped sum; noise is timed apart."""
     clipper.accumulate(losses())
+    clipper.take()
+
+
+def one_by_one_step(clipper: Clipper, losses_of: Sequence[Callable[[], torch.Tensor]]) -> None:
+    """A private step in micro-batches of one."""
+    for losses in losses_of:
+        clipper.accumulate(losses())
+    clipper.take()
+
+
+def views_step(clipper: Clipper, losses: Callable[[], torch.Tensor]) -> None:
+    """A private step whose pictures are views of one sample."""
+    clipper.accumulate(losses().mean()[None])
     clipper.take()
 
 
@@ -126,6 +143,18 @@ def private_seconds(
     return found
 
 
+def views_seconds(model: M2FP, losses: Callable[[], torch.Tensor], num_views: int) -> float:
+    """Of one private step with one sample."""
+    with Clipper(model, 1.0, views=num_views) as clipper:
+        return seconds(lambda: views_step(clipper, losses))
+
+
+def one_by_one_seconds(model: M2FP, losses_of: Sequence[Callable[[], torch.Tensor]]) -> float:
+    """Of one private step in micro-batches of one."""
+    with Clipper(model, 1.0) as clipper:
+        return seconds(lambda: one_by_one_step(clipper, losses_of))
+
+
 def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[str, object]:
     """Median seconds and paired ratios of each kind of step."""
     model = build(name, NUM_PARTS + 1, seed=0).train()
@@ -136,7 +165,11 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
         "flat": lambda: private_seconds(model, losses, "flat"),
         "per_layer": lambda: private_seconds(model, losses, "per_layer"),
         "checkpointed": lambda: private_seconds(model, losses, "flat", checkpointed=True),
+        "views": lambda: views_seconds(model, losses, batch_size),
     }
+    if 1 < batch_size <= ONE_BY_ONE_UP_TO:
+        singles = [make_losses(model, size_px, 1, first=index) for index in range(batch_size)]
+        steps["one_by_one"] = lambda: one_by_one_seconds(model, singles)
     if model.shape.is_lite:
         steps |= {
             "plain_apart": lambda: plain_seconds(model, apart),
@@ -146,7 +179,9 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
         step()
     rows = [{kind: step() for kind, step in steps.items()} for _ in range(rounds)]
     found: dict[str, Any] = {"plain_s": statistics.median(row["plain"] for row in rows)}
-    for kind in ("flat", "per_layer", "checkpointed"):
+    for kind in ("flat", "per_layer", "checkpointed", "views", "one_by_one"):
+        if kind not in steps:
+            continue
         ratios = [row[kind] / row["plain"] for row in rows]
         found[f"{kind}_time_ratio"] = statistics.median(ratios)
         found[f"{kind}_time_ratio_range"] = [min(ratios), max(ratios)]
@@ -239,7 +274,7 @@ def table(results: list[dict[str, Any]]) -> str:
             continue
         low, high = row["flat_time_ratio_range"]
         times = [f"{row['flat_time_ratio']:.2f}× ({low:.2f} … {high:.2f})"]
-        others = ("per_layer", "checkpointed", "plain_apart", "flat_apart")
+        others = ("per_layer", "one_by_one", "views", "checkpointed", "plain_apart", "flat_apart")
         times += [f"{row[f'{kind}_time_ratio']:.2f}×" if f"{kind}_time_ratio" in row else "–" for kind in others]
         kinds = ("flat", "per_layer", "checkpointed", "logical", "accumulated")
         memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" for kind in kinds]
@@ -261,6 +296,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[4])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--times", action="store_true", help="with --again: memory stays as it was measured")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
@@ -274,7 +310,11 @@ def main() -> None:
         if known and not arguments.again:
             continue
         found: dict[str, Any] = {"model": name, "size_px": size_px, "batch": batch_size, "threads": 2}
-        found |= {"torch": torch.__version__, "processor": processor()} | memory_ratios(name, size_px, batch_size)
+        found |= {"torch": torch.__version__, "processor": processor()}
+        if known and arguments.times:
+            found |= {key: value for key, value in known[0].items() if "memory" in key or key == "plain_step_mib"}
+        else:
+            found |= memory_ratios(name, size_px, batch_size)
         if "does_not_fit" not in found:
             found |= time_ratios(name, size_px, batch_size, arguments.rounds)
         results = [row for row in results if row not in known] + [found]

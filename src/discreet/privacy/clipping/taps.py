@@ -101,7 +101,7 @@ class LayerTaps:
             self._tap(name, layer)
         for name, parameter in self.parameters.items():
             self._handles.append(parameter.register_hook(partial(self._admit, name)))  # pyright: ignore
-            self._handles.append(parameter.register_post_accumulate_grad_hook(partial(self._hand_over, name)))
+            self._handles.append(parameter.register_post_accumulate_grad_hook(partial(self._hand_over, name)))  # pyright: ignore
 
     def check_unchanged(self) -> None:
         """Every trainable parameter, and no other, is one that the taps see.
@@ -232,7 +232,7 @@ class LayerTaps:
             output.register_hook(tell)  # pyright: ignore[reportUnknownMemberType]
 
     def _admit(self, name: str, _: Tensor) -> None:
-        """Before autograd writes the gradient of a parameter: it must be a single sample's, asked for by the clipper."""
+        """Before autograd writes a parameter's gradient: it must be a single sample's, and the clipper's to have."""
         if self._num_samples is None:
             raise backward_outside()
         if self._num_samples > 1 and name in self._left_alone:
