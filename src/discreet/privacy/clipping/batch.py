@@ -141,7 +141,10 @@ class Batch:
             rows = self._gradients.pop(name).flatten(1)
             if finite_B is not None:
                 rows = rows.masked_fill(~finite_B[:, None], 0.0)
-            self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
+            if len(rows) == 1:  # nobody reads it any more
+                self.sums[name] = rows.mul_(scale_B).reshape(shape)
+            else:
+                self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
 
 
 def _squared_norms(rows: Tensor) -> Tensor:
