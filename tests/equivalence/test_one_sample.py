@@ -14,6 +14,7 @@ from discreet.errors import ClippingError
 from discreet.m2fp import build, criterion, make_targets, set_activation_checkpointing
 from discreet.privacy import Clipper
 from discreet.privacy.clipping import calls
+from discreet.privacy.clipping.taps import LayerTaps
 from discreet.training.batches import probe_picture
 from tests.equivalence.oracle import STYLES, norm
 from tests.equivalence.test_layers import CASES, MODULES, TOLERANCE, Case, Tied, check, randomise, sample_losses
@@ -102,21 +103,32 @@ def test_a_picture_through_m2fp_is_its_plain_gradient(checkpointed: bool):
         torch.testing.assert_close(sums[name], gradient * factor, rtol=1e-5, atol=1e-9)
 
 
-def test_a_weight_used_as_a_function_counts():
-    """No layer sees it, autograd does."""
-    module, row = Small().double(), torch.randn(1, 4).double()
+class Positions(nn.Module):
+    """A table of positions that is called, and also used as it is."""
 
-    def loss_of_one() -> Tensor:
-        return sample_losses(F.linear(module.first(row), module.twice.weight) + module.first.bias.square())
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Embedding(90, 60), nn.Embedding(90, 60)
 
-    loss_of_one().sum().backward()
-    plain = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
-    module.zero_grad()
-    with Clipper(module, 2 * norm(plain.values())) as clipper:
-        clipper.accumulate(loss_of_one())
-        sums = clipper.take()
-    assert not sums.pop("twice.bias").any()
-    torch.testing.assert_close(sums, plain, rtol=1e-12, atol=0)
+    def forward(self, row: Tensor) -> Tensor:
+        every = torch.arange(90)[None]
+        called = 0.0 * (self.first(every) + self.second(every)).sum()
+        return ((self.first.weight + self.second.weight) * row.sum()).sum()[None] + called
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_gradients_that_share_memory_are_each_summed_once(style: str, scale: float):
+    module = Positions()
+    row = torch.ones(1, 4)
+    with Clipper(module, MAX_GRAD_NORM, style) as clipper:  # pyright: ignore[reportArgumentType]
+        clipper.rescale({"first.weight": scale})
+        for passes in (1, 2, 3):
+            for _ in range(passes):
+                clipper.accumulate(module(row))
+            sums = clipper.take()
+            assert len({total.data_ptr() for total in sums.values()}) == 2
+            assert norm(sums.values()) == pytest.approx(passes * MAX_GRAD_NORM, rel=1e-3)
 
 
 def test_under_autocast_the_norm_is_of_what_is_summed():
@@ -149,6 +161,47 @@ def test_backward_outside_of_accumulate():
         with pytest.raises(ClippingError, match=r"use clipper\.accumulate"):
             module(torch.randn(1, 4)).sum().backward()
         assert all(p.grad is None for p in module.parameters())
+
+
+def test_a_loss_from_before_the_clipper_or_after():
+    """Nobody saw how many rows it is of."""
+    module = Small()
+    before = sample_losses(module(torch.randn(3, 4))).mean()[None]
+    with Clipper(module, 1.0) as clipper:
+        with pytest.raises(ClippingError, match="was used outside its own layer"):
+            clipper.accumulate(before)
+        after = sample_losses(module(torch.randn(1, 4)))
+    with pytest.raises(ClippingError, match=r"use clipper\.accumulate"):
+        after.sum().backward()
+    assert all(p.grad is None for p in module.parameters())
+
+
+def test_a_weight_used_as_a_function():
+    module = Small()
+    with Clipper(module, 1.0) as clipper, pytest.raises(ClippingError, match=r"twice\.weight was used outside its own"):
+        clipper.accumulate(sample_losses(F.linear(module.first(torch.randn(1, 4)), module.twice.weight)))
+
+
+def test_hooks_that_would_see_a_gradient_unclipped():
+    module = Small()
+    handle = module.first.bias.register_post_accumulate_grad_hook(lambda _: None)
+    with pytest.raises(ClippingError, match=r"first\.bias has a hook"):
+        Clipper(module, 1.0)
+    handle.remove()
+    Clipper(module, 1.0).close()
+
+
+def test_an_interrupt_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch):
+    """It comes when autograd has written a gradient and the clipper has not taken it."""
+
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LayerTaps, "_hand_over", interrupted)
+    module = Small()
+    with Clipper(module, 1.0) as clipper, pytest.raises(KeyboardInterrupt):
+        clipper.accumulate(sample_losses(module(torch.randn(1, 4))))
+    assert all(p.grad is None for p in module.parameters())
 
 
 def test_a_pass_counts_once_whatever_comes_between():

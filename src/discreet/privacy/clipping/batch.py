@@ -72,11 +72,15 @@ class Batch:
         for key, gradient in call.gradients(wanted).items():
             self._add_up(names[key], gradient, is_whole=is_whole)
 
-    def take_only(self, name: str, gradient: Tensor) -> None:
-        """Note the gradient of one parameter by the only sample, of the parameter's shape."""
+    def take_whole(self, name: str, gradient: Tensor) -> None:
+        """Note a parameter's gradient by the only sample, of the parameter's shape.
+
+        A copy: autograd may have given two parameters the same memory, or go on to use it.
+        """
         self.heard = True
         self._refuse_clipped(name)
-        self._add_up(name, gradient.to(torch.promote_types(gradient.dtype, torch.float32))[None], is_whole=True)
+        own = gradient.to(torch.promote_types(gradient.dtype, torch.float32), copy=True)
+        self._add_up(name, own[None], is_whole=True)
 
     def _refuse_clipped(self, name: str) -> None:
         """What comes after a part was clipped could not be bounded together with it."""
@@ -141,10 +145,9 @@ class Batch:
             rows = self._gradients.pop(name).flatten(1)
             if finite_B is not None:
                 rows = rows.masked_fill(~finite_B[:, None], 0.0)
-            if len(rows) == 1:  # nobody reads it any more
-                self.sums[name] = rows.mul_(scale_B).reshape(shape)
-            else:
-                self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
+            scale_B = scale_B.to(rows.dtype)
+            # A single row is nobody else's.
+            self.sums[name] = (rows.mul_(scale_B) if len(rows) == 1 else scale_B @ rows).reshape(shape)
 
 
 def _squared_norms(rows: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Clipper:
 
     Raises:
         ClippingError: C is not positive, there is no view, nothing is trainable, or a trainable parameter lives
-            in a layer without a rule.
+            in a layer without a rule, or has a hook that would see its gradient before it is clipped.
         IsolationError: a batch norm uses batch statistics.
     """
 
@@ -76,7 +76,7 @@ class Clipper:
         self.max_grad_norm = float(max_grad_norm)
         self.style = style
         self._views = views
-        self._taps = LayerTaps(module, self._collect, self._collect_only, views)
+        self._taps = LayerTaps(module, self._collect, self._collect_whole, views)
         names = list(self._taps.parameters)
         # Parameters that are clipped together.
         self._groups = self._taps.by_layer() if style == "per_layer" else [names]
@@ -212,21 +212,23 @@ class Clipper:
             call = LayerCall(name, layer, layer_input, output_gradient, self._views, wants_input)
             batch.take(call, names, is_whole=self._is_whole(names.values()))
             group = self._group_of[next(iter(names.values()))]
-            self._add_ready(batch, group, is_whole=self._is_whole(group))
+            if self.style == "per_layer" and self._is_whole(group):
+                self._add_ready(batch, group)
         return call.input_gradient
 
-    def _collect_only(self, name: str, gradient: Tensor) -> None:
-        """Take the gradient of one parameter by the only sample, whole."""
+    def _collect_whole(self, name: str, gradient: Tensor) -> None:
+        """Take the gradient of one parameter by the only sample."""
         assert self._batch is not None
         group = self._group_of[name]
         with torch.no_grad():
-            self._batch.take_only(name, gradient)
-            # All calls are in it, but for those that a re-entrant checkpoint makes later and nobody counted.
-            self._add_ready(self._batch, group, is_whole=all(map(self._taps.num_calls, group)))
+            self._batch.take_whole(name, gradient)
+            # Autograd has added up all calls but those in a re-entrant checkpoint, which are not counted.
+            if self.style == "per_layer" and all(map(self._taps.num_calls, group)):
+                self._add_ready(self._batch, group)
 
-    def _add_ready(self, batch: Batch, group: list[str], *, is_whole: bool) -> None:
-        """Clip a group of parameters at once, or soon, where nothing more is to come of it."""
-        if self.style == "per_layer" and is_whole and all(map(batch.holds, group)):
+    def _add_ready(self, batch: Batch, group: list[str]) -> None:
+        """Clip a group of parameters soon, if nothing of it is missing."""
+        if all(map(batch.holds, group)):
             batch.ready.append(group)
             if batch.num_held >= _HELD:
                 self._add_clipped(batch, batch.ready)

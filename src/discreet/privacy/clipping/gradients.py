@@ -111,11 +111,13 @@ def refuse_unknown_options(name: str, layer: nn.Module) -> None:
 
     Raises:
         ClippingError: padding by name or other than with zeros; a table that renormalises,
-            scales by frequency, pads or is sparse; parameters beyond weight and bias.
+            scales by frequency, pads or is sparse; parameters beyond weight and bias, or complex ones.
     """
     own = {key for key, _ in layer.named_parameters(recurse=False)}
     if own - {"weight", "bias"}:
         raise ClippingError(f"{name}: parameters {sorted(own)} are re-parametrised; use a plain {type(layer).__name__}")
+    if any(parameter.is_complex() for parameter in layer.parameters(recurse=False)):
+        raise ClippingError(f"{name}: parameters are complex; train real and imaginary parts as real numbers")
     if isinstance(layer, nn.Conv2d) and (layer.padding_mode != "zeros" or isinstance(layer.padding, str)):
         raise ClippingError(f"{name}: give Conv2d its padding as numbers, filled with zeros; pad before it otherwise")
     if isinstance(layer, nn.Embedding) and (

@@ -34,8 +34,8 @@ from discreet.privacy.clipping.gradients import (
 # (layer name, layer, its input, gradient of its output, {"weight" or "bias": name of the parameter in the module},
 # whether the gradient of the input is wanted): that gradient, or None
 Listener = Callable[[str, nn.Module, Tensor, Tensor, dict[str, str], bool], Tensor | None]
-# (name of a parameter in the module, the only sample's gradient)
-OnlyListener = Callable[[str, Tensor], None]
+# (name of a parameter in the module, its whole gradient by the only sample)
+WholeListener = Callable[[str, Tensor], None]
 
 _Read = Callable[[], Tensor]
 _Tell = Callable[[Tensor, _Read], Tensor | None]
@@ -69,32 +69,40 @@ class LayerTaps:
     Args:
         module: the network; parameters with requires_grad now are the trainable ones.
         listener: called in the backward pass, once for each call of a layer with several samples.
-        only_listener: called in the backward pass of a single sample, once for each parameter.
+        whole_listener: called in the backward pass of a single sample, once for each parameter (once for each
+            call, where a re-entrant checkpoint makes it); the tensor is autograd's, and may change.
         views: rows of a sample.
 
     Raises:
-        ClippingError: nothing is trainable, or a trainable parameter lives in a layer without a rule.
+        ClippingError: nothing is trainable, or a trainable parameter lives in a layer without a rule, or has a hook
+            that would see its gradient before it is clipped.
         IsolationError: a norm layer computes or updates statistics over the batch.
     """
 
-    def __init__(self, module: nn.Module, listener: Listener, only_listener: OnlyListener, views: int = 1) -> None:
+    def __init__(self, module: nn.Module, listener: Listener, whole_listener: WholeListener, views: int = 1) -> None:
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise ClippingError("no parameter requires a gradient; choose what to train before building a Clipper")
         self._module = module
         self._names = {id(parameter): name for name, parameter in self.parameters.items()}
         self._listener = listener
-        self._only_listener = only_listener
+        self._whole_listener = whole_listener
         self._views = views
         norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm | _InstanceNorm)]
         for norm in norms:
             _refuse_batch_statistics(norm, ())
         self._layers = self._find_layers(module)
+        for name, parameter in self.parameters.items():
+            if parameter._post_accumulate_grad_hooks:  # pyright: ignore
+                raise ClippingError(
+                    f"parameter {name} has a hook that sees gradients before they are clipped, as another Clipper has "
+                    "or an optimizer in the backward pass; close or remove it, and step after accumulate()"
+                )
         # From here on nothing is refused, so nothing has to be undone.
         self._anchor = torch.zeros((), requires_grad=True)
         self._calls: Counter[str] = Counter()
-        self._left_alone: dict[str, tuple[str, Sequence[int]]] = {}  # parameter -> layer, and shape of its input
         self._num_samples: int | None = None  # of the backward pass that runs
+        self._passed: set[str] = set()  # parameters whose layers it went through with one sample
         self._muted: list[nn.Parameter] = []
         self._handles: list[Any] = [norm.register_forward_pre_hook(_refuse_batch_statistics) for norm in norms]
         for name, layer in self._layers.items():
@@ -139,16 +147,16 @@ class LayerTaps:
 
         Gradients that parameters hold already are put aside: autograd would add to them.
         """
-        self._num_samples = num_samples
-        earlier = [(parameter, parameter.grad) for parameter in self.parameters.values() if parameter.grad is not None]
-        for parameter, _ in earlier:
-            parameter.grad = None
+        earlier = [(parameter, parameter.grad) for parameter in self.parameters.values()]
         try:
+            for parameter in self.parameters.values():
+                parameter.grad = None
+            self._num_samples = num_samples
             yield
         finally:
             self._num_samples = None
+            self._passed.clear()
             self._calls.clear()
-            self._left_alone.clear()
             for parameter, gradient in earlier:
                 parameter.grad = gradient
 
@@ -190,10 +198,14 @@ class LayerTaps:
         """Listen to one layer."""
         names = self._names_in(layer)
         own = (*layer.parameters(recurse=False), *layer.buffers(recurse=False)) if tells_of_its_input(layer) else ()
+        is_left_alone = False
 
         def before(called: nn.Module, inputs: tuple[Any, ...]) -> None:
-            # A deep copy carries the hooks of its original.
-            if called is layer and not self._sees_one_sample(layer, inputs):
+            nonlocal is_left_alone
+            if called is not layer:  # a deep copy carries the hooks of its original
+                return
+            is_left_alone = self._sees_one_sample(layer, inputs)
+            if not is_left_alone:
                 self._mute(layer)
 
         def after(called: nn.Module, inputs: tuple[Any, ...], output: Tensor | None) -> Tensor | None:
@@ -203,8 +215,8 @@ class LayerTaps:
             # None where the layer itself raised: its own error is on the way.
             if output is None or not torch.is_grad_enabled():
                 return None
-            if self._sees_one_sample(layer, inputs):
-                return self._leave_alone(name, names, inputs[0], output)
+            if is_left_alone:
+                return self._leave_alone(name, names, inputs[0].shape, output)
             return self._record(name, layer, names, own, inputs, output)
 
         # Last before the layer and first after it: what other hooks change is not the layer's.
@@ -213,32 +225,35 @@ class LayerTaps:
 
     def _sees_one_sample(self, layer: nn.Module, inputs: tuple[Any, ...]) -> bool:
         """Whether what a layer is called with are the rows of one sample."""
-        return len(inputs) == 1 and has_sample_axis(layer, inputs[0]) and len(inputs[0]) == self._views
+        if len(inputs) != 1 or not isinstance(inputs[0], Tensor):
+            return False
+        return has_sample_axis(layer, inputs[0]) and len(inputs[0]) == self._views
 
-    def _leave_alone(self, name: str, names: dict[str, str], layer_input: Tensor, output: Tensor) -> None:
+    def _leave_alone(self, name: str, names: dict[str, str], shape: torch.Size, output: Tensor) -> None:
         """Let autograd have a call of a layer with one sample, once."""
         if self._num_samples is None:
             self._calls.update(names.values())
-            self._left_alone.update(dict.fromkeys(names.values(), (name, layer_input.shape)))
         told = False
 
         def tell(_: Tensor) -> None:
             nonlocal told
+            if self._num_samples is None:
+                raise backward_outside()
+            if self._num_samples > 1:
+                raise rows_are_not_samples(name, shape, self._num_samples, self._views)
             if told:
                 raise _went_through_already(name)
             told = True
+            self._passed.update(names.values())
 
         if output.requires_grad:
-            output.register_hook(tell)  # pyright: ignore[reportUnknownMemberType]
+            # What changes a view in place afterwards leaves the view itself out of the graph, but not its base.
+            seen = output if output._base is None else output._base  # pyright: ignore[reportPrivateUsage]
+            seen.register_hook(tell)  # pyright: ignore[reportUnknownMemberType]
 
     def _admit(self, name: str, _: Tensor) -> None:
-        """Before autograd writes a parameter's gradient: it must be a single sample's, and the clipper's to have."""
-        if self._num_samples is None:
-            raise backward_outside()
-        if self._num_samples > 1 and name in self._left_alone:
-            layer_name, shape = self._left_alone[name]
-            raise rows_are_not_samples(layer_name, shape, self._num_samples, self._views)
-        if self._num_samples > 1:
+        """Before autograd writes a parameter's gradient: a single sample's pass must have gone through its layer."""
+        if name not in self._passed:
             raise ClippingError(
                 f"parameter {name} was used outside its own layer, where its per-sample gradient cannot be seen; "
                 "call the layer instead of using its weight"
@@ -248,7 +263,7 @@ class LayerTaps:
         """What autograd wrote is the clipper's: nobody else may step by it."""
         gradient, parameter.grad = parameter.grad, None
         assert gradient is not None
-        self._only_listener(name, gradient)
+        self._whole_listener(name, gradient)
 
     def _mute(self, layer: nn.Module) -> None:
         """Hide the parameters that a layer holds now from autograd while it runs."""

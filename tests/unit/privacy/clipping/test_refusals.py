@@ -76,6 +76,7 @@ UNKNOWN = {
     "forward of an instance": (patched, "there is no rule"),
     "weight norm": (lambda: parametrizations.weight_norm(nn.Linear(2, 2)), "lives in parametrizations.weight"),
     "spectral norm": (lambda: parametrizations.spectral_norm(nn.Linear(2, 2)), "lives in parametrizations.weight"),
+    "complex numbers": (lambda: nn.Linear(2, 2, dtype=torch.complex64), "parameters are complex"),
     "size unknown": (lambda: nn.LazyLinear(2), "run the module once"),
     "padding by name": (lambda: nn.Conv2d(1, 1, 3, padding="same"), "give Conv2d its padding as numbers"),
     "padding by mirror": (lambda: nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"), "filled with zeros"),
