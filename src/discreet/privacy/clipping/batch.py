@@ -38,6 +38,7 @@ class Batch:
         heard: whether any layer has told of itself.
         ready: groups of parameters that can be clipped before the pass ends.
         num_held: numbers told since somebody last set this to zero.
+        whole: where there is one sample, its gradient of each parameter, of the parameter's shape.
     """
 
     def __init__(self, loss_B: Tensor) -> None:
@@ -47,6 +48,7 @@ class Batch:
         self.ready: list[list[str]] = []
         self.squares_B = torch.zeros(len(loss_B), dtype=torch.float64, device=loss_B.device)
         self.sums: dict[str, Tensor] = {}
+        self.whole: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
         self._deferred: dict[str, LayerCall] = {}
         self._squares: dict[str, Tensor] = {}
@@ -59,7 +61,10 @@ class Batch:
         self.heard = True
         wanted: list[str] = []
         for key, name in names.items():
-            self._refuse_clipped(name)
+            if name in self.sums:
+                raise ClippingError(
+                    f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance"
+                )
             self._squares.pop(name, None)
             earlier = self._deferred.pop(name, None)
             if earlier is not None:  # called again: norms do not add up, gradients do
@@ -70,30 +75,31 @@ class Batch:
             else:
                 wanted.append(key)
         for key, gradient in call.gradients(wanted).items():
-            self._add_up(names[key], gradient, is_whole=is_whole)
+            name = names[key]
+            earlier = self._gradients.get(name)
+            self._gradients[name] = gradient if earlier is None else earlier + gradient
+            self.num_held += gradient.numel()
+            if is_whole and not self._is_short(name):
+                self._squares[name] = _squared_norms(self._gradients[name].flatten(1))
 
     def take_whole(self, name: str, gradient: Tensor) -> None:
-        """Note a parameter's gradient by the only sample, of the parameter's shape.
-
-        A copy: autograd may have given two parameters the same memory, or go on to use it.
-        """
+        """Note a parameter's gradient by the only sample. It stays autograd's own, and is only read."""
         self.heard = True
-        self._refuse_clipped(name)
-        own = gradient.to(torch.promote_types(gradient.dtype, torch.float32), copy=True)
-        self._add_up(name, own[None], is_whole=True)
+        earlier = self.whole.get(name)
+        self.whole[name] = gradient if earlier is None else earlier + gradient
 
-    def _refuse_clipped(self, name: str) -> None:
-        """What comes after a part was clipped could not be bounded together with it."""
-        if name in self.sums:
-            raise ClippingError(f"parameter {name} was clipped already; clip flat, or checkpoint without re-entrance")
-
-    def _add_up(self, name: str, gradient: Tensor, *, is_whole: bool) -> None:
-        """Add per-sample gradients, [B, *shape], to earlier ones of the same parameter."""
-        earlier = self._gradients.get(name)
-        self._gradients[name] = gradient if earlier is None else earlier + gradient
-        self.num_held += gradient.numel()
-        if is_whole and not self._is_short(name):
-            self._squares[name] = _squared_norms(self._gradients[name].flatten(1))
+    def whole_squares(self) -> Tensor:
+        """Squared norm of each of `whole`, float64; what is left of full pieces in one operation for all."""
+        rows = [_wide(gradient).reshape(-1) for gradient in self.whole.values()]
+        full = [len(row) // _SHORT for row in rows]
+        rest = [row[count * _SHORT :] for row, count in zip(rows, full, strict=True)]
+        pieces = [_piece_norms(row, count) for row, count in zip(rows, full, strict=True) if count]
+        squares_N = self.squares_B.new_zeros(len(rows))
+        for parts, counts in ((pieces, full), (rest, list(map(len, rest)))):
+            if parts:
+                of_N = torch.repeat_interleave(torch.tensor(counts, device=squares_N.device), output_size=sum(counts))
+                squares_N.index_add_(0, of_N, torch.cat(parts).double().square_())
+        return squares_N
 
     def holds(self, name: str) -> bool:
         """Whether a parameter's gradients wait to be clipped."""
@@ -145,9 +151,7 @@ class Batch:
             rows = self._gradients.pop(name).flatten(1)
             if finite_B is not None:
                 rows = rows.masked_fill(~finite_B[:, None], 0.0)
-            scale_B = scale_B.to(rows.dtype)
-            # A single row is nobody else's.
-            self.sums[name] = (rows.mul_(scale_B) if len(rows) == 1 else scale_B @ rows).reshape(shape)
+            self.sums[name] = (scale_B.to(rows.dtype) @ rows).reshape(shape)
 
 
 def _squared_norms(rows: Tensor) -> Tensor:
@@ -159,3 +163,13 @@ def _squared_norms(rows: Tensor) -> Tensor:
     pieces = [rows[:, :whole].reshape(len(rows), -1, _SHORT), rows[:, None, whole:]]
     norms: list[Tensor] = [torch.linalg.vector_norm(piece, dim=2) for piece in pieces if piece.shape[2]]  # pyright: ignore
     return torch.cat(norms, 1).double().square_()
+
+
+def _wide(gradient: Tensor) -> Tensor:
+    """In float32 at least."""
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+
+
+def _piece_norms(row: Tensor, count: int) -> Tensor:
+    """Norms of a gradient's full pieces."""
+    return torch.linalg.vector_norm(row[: count * _SHORT].reshape(count, _SHORT), dim=1)  # pyright: ignore

@@ -153,7 +153,10 @@ class Clipper:
                     "not with a copy, whose gradients would be plain"
                 )
             with torch.no_grad(), full_float32():
-                self._add_clipped(batch, [group for group in self._groups if any(map(batch.holds, group))])
+                if batch.whole:
+                    self._add_whole(batch)
+                else:
+                    self._add_clipped(batch, [group for group in self._groups if any(map(batch.holds, group))])
         finally:
             self._batch = None
         self._merge(batch)
@@ -212,27 +215,18 @@ class Clipper:
             call = LayerCall(name, layer, layer_input, output_gradient, self._views, wants_input)
             batch.take(call, names, is_whole=self._is_whole(names.values()))
             group = self._group_of[next(iter(names.values()))]
-            if self.style == "per_layer" and self._is_whole(group):
-                self._add_ready(batch, group)
+            if self.style == "per_layer" and self._is_whole(group) and all(map(batch.holds, group)):
+                batch.ready.append(group)
+                if batch.num_held >= _HELD:
+                    self._add_clipped(batch, batch.ready)
+                    batch.ready, batch.num_held = [], 0
         return call.input_gradient
 
     def _collect_whole(self, name: str, gradient: Tensor) -> None:
         """Take the gradient of one parameter by the only sample."""
         assert self._batch is not None
-        group = self._group_of[name]
         with torch.no_grad():
             self._batch.take_whole(name, gradient)
-            # Autograd has added up all calls but those in a re-entrant checkpoint, which are not counted.
-            if self.style == "per_layer" and all(map(self._taps.num_calls, group)):
-                self._add_ready(self._batch, group)
-
-    def _add_ready(self, batch: Batch, group: list[str]) -> None:
-        """Clip a group of parameters soon, if nothing of it is missing."""
-        if all(map(batch.holds, group)):
-            batch.ready.append(group)
-            if batch.num_held >= _HELD:
-                self._add_clipped(batch, batch.ready)
-                batch.ready, batch.num_held = [], 0
 
     def _is_whole(self, names: Iterable[str]) -> bool:
         """Whether a layer that tells of some parameters tells all there is: they were used by one call each."""
@@ -272,12 +266,36 @@ class Clipper:
             kept_B = None if kept_BG is None else kept_BG[:, place[name]]
             batch.add(name, factor_B, kept_B, self._taps.parameters[name].shape)
 
-    def _scale(self, norms_B: Tensor) -> Tensor:
-        """The factor by which each sample's gradient is multiplied, float64 [B]."""
+    def _add_whole(self, batch: Batch) -> None:
+        """As `_add_clipped`, of the only sample, straight into the sums of all batches.
+
+        Nothing else is written: autograd may have given two parameters the same memory.
+        Shapes: G groups, N parameters.
+        """
+        names = list(batch.whole)
+        place = {name: place for place, group in enumerate(self._groups) for name in group}
+        group_N = torch.tensor([place[name] for name in names], device=batch.loss_B.device)
+        scale_N = batch.squares_B.new_tensor([self._scales.get(name, 1.0) for name in names])
+        squares_G = batch.squares_B.new_zeros(len(self._groups))
+        squares_G.index_add_(0, group_N, batch.whole_squares() * scale_N.square())
+        batch.squares_B += squares_G.sum()
+        finite_G = squares_G.isfinite() & batch.loss_B.isfinite()
+        factor_G = torch.where(finite_G, self._scale(squares_G.sqrt()), 0.0)
+        for name, factor in zip(names, _held(_held(factor_G)[group_N] * scale_N).tolist(), strict=True):
+            gradient = batch.whole.pop(name)
+            if factor == 0.0:  # a zero does not undo a NaN
+                continue
+            if name in self._sums:
+                self._sums[name].add_(gradient, alpha=factor)
+            else:
+                self._sums[name] = gradient.to(_sum_dtype(gradient)) * factor
+
+    def _scale(self, norms: Tensor) -> Tensor:
+        """The factors by which gradients of such norms are multiplied, float64."""
         bound = self.max_grad_norm / math.sqrt(len(self._groups))
         if self.style == "automatic":
-            return bound / (norms_B + AUTOMATIC_STABILITY)
-        return (bound / norms_B).clamp(max=1.0)
+            return bound / (norms + AUTOMATIC_STABILITY)
+        return (bound / norms).clamp(max=1.0)
 
 
 def _repeated(values: list[int], counts: list[int], device: torch.device) -> Tensor:
