@@ -28,6 +28,8 @@ def check_isolation(
 ) -> None:
     """Compare batches of probes with single probes: losses, norms, clipped sums and buffers.
 
+    A single probe's gradient is autograd's own, so that a layer's rule that is wrong is found here, too.
+
     **Guarantees** On return: in a batch of probes each one's loss and gradient norm are what
     they are alone; exchanging one probe changes nothing of the others; the clipped sum is the
     sum over single probes; the forward pass changes no buffer and no parameter; no single
@@ -52,8 +54,8 @@ def check_isolation(
             raise IsolationError(
                 f"probe {probe} has gradient norm {float(norm)}, which proves nothing; use other probes"
             )
-    # Beside the largest gradient: some are zero but for rounding (an attention's key bias).
-    scale = min(max_grad_norm, max(float(norm) for _, norm, _ in singles))
+    # Beside the most that a sample adds: some parts are zero but for rounding (an attention's key bias).
+    scale = max(_length(sums) for _, _, sums in singles)
     first, second = list(range(NUM_PROBES - 1)), [NUM_PROBES - 1, *range(1, NUM_PROBES - 1)]
     for probes in (first, second):
         losses, norms, sums = _measure(module, probe_loss, probes, max_grad_norm, style)
@@ -98,12 +100,17 @@ def _measure(
         norms_B = clipper.accumulate(losses_B)
         sums = clipper.take()
         if len(probes) == 1:
-            added = sum(float(total.double().square().sum()) for total in sums.values()) ** 0.5
+            added = _length(sums)
             if added > clipper.sensitivity:
                 raise IsolationError(
                     f"one sample added a gradient of norm {added:.4g}, above the sensitivity {clipper.sensitivity:.4g}"
                 )
     return losses_B.detach(), norms_B, sums
+
+
+def _length(sums: dict[str, Tensor]) -> float:
+    """Euclidean norm of all together."""
+    return sum(float(total.double().square().sum()) for total in sums.values()) ** 0.5
 
 
 def _agree(what: str, batched: Tensor, alone: Tensor, scale: float | None = None) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from discreet.errors import ClippingError, IsolationError
 from discreet.privacy import Clipper
+from discreet.privacy.clipping import gradients
 from discreet.privacy.isolation import NUM_PROBES, check_isolation
 
 IGNORED = 255
@@ -64,6 +65,19 @@ def test_a_right_network_passes_and_is_left_alone(style: str, max_grad_norm: flo
     assert all(p.grad is None for p in network.parameters())
     assert not network._forward_hooks
     assert not network.stem._forward_hooks
+
+
+@pytest.mark.parametrize("style", ["flat", "per_layer", "automatic"])
+def test_a_layer_whose_rule_is_wrong_is_found(style: str, monkeypatch: pytest.MonkeyPatch):
+    """A picture alone has autograd's gradient."""
+    right = gradients._RULES[nn.Conv2d]
+
+    def wrong(layer: nn.Module, layer_input: Tensor, output_gradient: Tensor) -> dict[str, Callable[[], Tensor]]:
+        return right(layer, layer_input, output_gradient * (1 + 1e-6))
+
+    monkeypatch.setitem(gradients._RULES, nn.Conv2d, wrong)
+    with pytest.raises(IsolationError, match="gradient"):
+        check_isolation(Segmenter(), per_picture, max_grad_norm=1.0, style=style)
 
 
 def test_a_module_that_a_clipper_holds_can_be_checked():
