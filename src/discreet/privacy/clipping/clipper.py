@@ -281,7 +281,8 @@ class Clipper:
         batch.squares_B += squares_G.sum()
         finite_G = squares_G.isfinite() & batch.loss_B.isfinite()
         factor_G = torch.where(finite_G, self._scale(squares_G.sqrt()), 0.0)
-        for name, factor in zip(names, _held(_held(factor_G)[group_N] * scale_N).tolist(), strict=True):
+        factors: list[float] = _held(_held(factor_G)[group_N] * scale_N).tolist()  # pyright: ignore
+        for name, factor in zip(names, factors, strict=True):
             gradient = batch.whole.pop(name)
             if factor == 0.0:  # a zero does not undo a NaN
                 continue
