@@ -233,6 +233,17 @@ def test_several_rows_are_not_one_sample():
         clipper.accumulate(sample_losses(module(torch.randn(3, 4))).mean()[None])
 
 
+def test_a_late_hook_that_changes_the_rows_is_refused():
+    """The layer would be hidden from autograd, whose gradients alone are summed."""
+    module = Small()
+    with Clipper(module, 1.0) as clipper:
+        module.twice.register_forward_pre_hook(lambda _, given: (given[0][:1],))
+        features = module.first(torch.randn(1, 4))
+        with pytest.raises(ClippingError, match="a hook changed how many rows layer twice was called with"):
+            clipper.accumulate(sample_losses(module.twice(features.expand(2, -1))))
+        assert all(not total.any() for total in clipper.take().values())
+
+
 def test_a_failing_pass_leaves_no_gradient_and_no_sum():
     module = Small()
     with Clipper(module, 1.0) as clipper:

@@ -211,6 +211,10 @@ class Clipper:
         num_rows = len(batch.loss_B) * self._views
         if not has_sample_axis(layer, layer_input) or {len(layer_input), len(output_gradient)} != {num_rows}:
             raise rows_are_not_samples(name, layer_input.shape, len(batch.loss_B), self._views)
+        if len(batch.loss_B) == 1:  # then autograd has the other layers' gradients, and this one's would be lost
+            raise ClippingError(
+                f"a hook changed how many rows layer {name} was called with; register it before building the Clipper"
+            )
         with torch.no_grad():
             call = LayerCall(name, layer, layer_input, output_gradient, self._views, wants_input)
             batch.take(call, names, is_whole=self._is_whole(names.values()))
