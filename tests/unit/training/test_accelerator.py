@@ -13,18 +13,24 @@ from discreet.privacy import Clipper
 from discreet.training.batches import probe_picture
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator here")
-NUM_PARTS, SIZE_PX, NUM_PICTURES = 20, 96, 3
+NUM_PARTS, SIZE_PX = 20, 96
 
 
 def step(
-    name: str, style: str, device: str, dtype: torch.dtype, precision: torch.dtype | None, decisions: list[Decisions]
+    name: str,
+    style: str,
+    num_pictures: int,
+    device: str,
+    dtype: torch.dtype,
+    precision: torch.dtype | None,
+    decisions: list[Decisions],
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Norms and clipped sums of one batch, in float64 on the CPU."""
     model = build(name, NUM_PARTS + 1, seed=0).train().to(device, dtype)
-    pictures = [probe_picture(index, SIZE_PX, NUM_PARTS) for index in range(NUM_PICTURES)]
+    pictures = [probe_picture(index, SIZE_PX, NUM_PARTS) for index in range(num_pictures)]
     images = model.batch_of([image for image, _ in pictures], device).to(dtype)
     targets = [make_targets(parts, None, num_parts=NUM_PARTS, human=True) for _, parts in pictures]
-    generators = [torch.Generator().manual_seed(index) for index in range(NUM_PICTURES)]
+    generators = [torch.Generator().manual_seed(index) for index in range(num_pictures)]
     with Clipper(model, 1.0, style) as clipper:  # type: ignore[arg-type]
         with torch.autocast(device, precision, enabled=precision is not None):
             output = model(images, decisions[0])
@@ -39,13 +45,14 @@ def moved(decisions: list[Decisions]) -> list[Decisions]:
     return [Decisions([mask.cuda() for mask in masks]), Decisions([], chosen)]
 
 
+@pytest.mark.parametrize("num_pictures", [1, 3])  # one alone is clipped another way
 @pytest.mark.parametrize("style", ["flat", "per_layer"])
 @pytest.mark.parametrize("name", ["m2fp-lite", "m2fp-r50"])
-def test_clipped_sums_are_those_of_the_processor(name: str, style: str) -> None:
+def test_clipped_sums_are_those_of_the_processor(name: str, style: str, num_pictures: int) -> None:
     decisions = [Decisions(), Decisions()]
-    norms, sums = step(name, style, "cpu", torch.float64, None, decisions)
+    norms, sums = step(name, style, num_pictures, "cpu", torch.float64, None, decisions)
     for precision, tolerance in ((None, 1e-2), (torch.bfloat16, 0.3)):
-        found_norms, found = step(name, style, "cuda", torch.float32, precision, moved(decisions))
+        found_norms, found = step(name, style, num_pictures, "cuda", torch.float32, precision, moved(decisions))
         torch.testing.assert_close(found_norms, norms, rtol=tolerance, atol=0)
         gap = torch.stack([(found[key] - sums[key]).square().sum() for key in sums]).sum().sqrt()
         assert float(gap) < tolerance * float(
