@@ -6,8 +6,8 @@ python benchmarks/plot_costs.py docs/images/step-cost.svg
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -61,6 +61,9 @@ def height_of(results: dict[str, dict[str, float]]) -> int:
 
 def main() -> None:
     """Draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="an SVG file")
+    target = parser.parse_args().out
     rows = json.loads(RESULTS.read_text())
     results = {row["network"]: row for row in rows if (row["size_px"], row["batch"]) == (256, 4)}
     height = height_of(results)
@@ -75,7 +78,7 @@ def main() -> None:
         x = 24 + index * 178
         lines.append(f'<rect x="{x}" y="{height - 28}" width="12" height="12" fill="{colour}"/>')
         lines.append(f'<text x="{x + 18}" y="{height - 17}">{escape(text)}</text>')
-    Path(sys.argv[1]).write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
+    target.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":
