@@ -27,7 +27,6 @@ from make_public_weights import Pictures, Stage, pictures, save_stage, train_sta
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file
 
-from discreet.data.guests import WithGuests
 from discreet.data.joined import Joined
 from discreet.data.places import BeforePlaces
 from discreet.inference.parser import Parser
@@ -53,7 +52,6 @@ class Arm(_Section):
     name: str
     sets: tuple[int, ...] | None = None
     before_places: bool = True
-    guests: bool = False
     rare_parts_often: bool = True
     dense_weight: float | None = None
     augmentation: str | None = None
@@ -76,8 +74,7 @@ def training_pictures(arm: Arm, recipe: Ablations, work: Path, places: Path) -> 
     """What an arm sees."""
     chosen = [recipe.train[index] for index in (range(len(recipe.train)) if arm.sets is None else arm.sets)]
     drawn = pictures(chosen, work, workers=2)
-    source = Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if arm.before_places else drawn
-    return Joined([WithGuests(source, seed=8)]) if arm.guests else source
+    return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if arm.before_places else drawn
 
 
 def stage_of(arm: Arm, recipe: Ablations, num_pictures: int) -> Stage:

@@ -38,3 +38,21 @@ def test_a_recipe_is_read(path: Path, tool: ModuleType) -> None:
     assert recipe.start is None or recipe.start in shipped_models()
     with pytest.raises(ValidationError):
         tool.Recipe.model_validate(content | {"stagges": []})
+
+
+def test_an_arm_of_the_ablations_changes_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    ablations = importlib.import_module("ablate_public")
+    recipe = ablations.Ablations.model_validate(
+        tomllib.loads((ROOT / "recipes" / "public-ablations.toml").read_text(encoding="utf-8"))
+    )
+    assert {wanted.seed for wanted in recipe.train}.isdisjoint(wanted.seed for wanted in recipe.evaluate)
+    base, *others = recipe.arms
+    assert base == ablations.Arm(name=base.name)
+    for arm in others:
+        changed = [key for key, value in arm if key != "name" and value != getattr(base, key)]
+        assert len(changed) == 1, arm.name
+        stage = ablations.stage_of(arm, recipe, num_pictures := 1000)
+        assert int(stage.settings.epochs * num_pictures // stage.settings.batch_size) == recipe.steps
+    with pytest.raises(ValidationError):
+        ablations.Arm.model_validate({"name": "none", "befor_places": False})
