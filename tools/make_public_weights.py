@@ -19,7 +19,7 @@ import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -62,11 +62,13 @@ PICTURES_FOR_STATISTICS = 1024
 _WARMING, _TIMED, _SAFETY = 5, 20, 0.9
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a recipe: what it does not know is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Pictures(_Section):
+class Pictures(Section):
     """A generated set; see `discreet people`."""
 
     style: str
@@ -81,7 +83,7 @@ def replace_masks(wanted: Pictures, face_masks: float) -> Pictures:
     return wanted.model_copy(update={"face_masks": face_masks})
 
 
-class Stage(_Section):
+class Stage(Section):
     """A training of its own, from the average of the one before. `norms`: "live" statistics, or "frozen".
     `dense_weight`: of `DenseLosses`."""
 
@@ -91,7 +93,7 @@ class Stage(_Section):
     settings: TrainingSettings
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped, to begin with;
     `before_places`: every picture a second time, before a photograph of a place (`tools/places.py`)."""
 
@@ -146,10 +148,12 @@ def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Joined:
     return Joined(sources)
 
 
-def training_pictures(recipe: Recipe, work: Path, workers: int, places: Path) -> Joined:
-    """The recipe's sets, and, if it says so, the same people before places."""
-    drawn = pictures(recipe.train, work, workers)
-    return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if recipe.before_places else drawn
+def training_pictures(
+    sets: Sequence[Pictures], work: Path, workers: int, places: Path, *, before_places: bool
+) -> Joined:
+    """The sets, and, if so wanted, the same people before places."""
+    drawn = pictures(sets, work, workers)
+    return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if before_places else drawn
 
 
 def with_live_norms(model: M2FP) -> M2FP:
@@ -215,7 +219,7 @@ def cells_of(targets: Targets, num_parts: int) -> Tensor:
 
 
 def train_stage(
-    stage: Stage, model: M2FP, source: Joined, work: Path, readers: int | None = None, weights_from: Path | None = None
+    stage: Stage, model: M2FP, source: Joined, weights: NDArray[np.float64], work: Path, readers: int | None = None
 ) -> list[float]:
     """One stage, from its checkpoint where there is one; leaves the average in the model.
 
@@ -223,9 +227,9 @@ def train_stage(
         stage: what to do.
         model: where the stage before left it.
         source: the pictures.
+        weights: how often each comes.
         work: folder of checkpoints.
         readers: processes that read, for an accelerator; as many as the machine has room for by default.
-        weights_from: folder where pictures' weights are kept; `work` by default.
 
     Returns:
         when each step that was taken now ended, in seconds of the clock.
@@ -257,7 +261,6 @@ def train_stage(
                 f"{stage.name}: step {step} of {num_steps}, {pace * (num_steps - step) / 3600:.1f} h left", flush=True
             )
 
-    weights = picture_weights(source, (weights_from or work) / "picture-weights.npy")
     gradients = RarePartsOften(network, weights, training.batch_size, training.seed)
     hooks = LoopHooks(lambda step: None, tell)
     run_steps(network, loader, gradients, settings, num_steps, folder, hooks, losses=losses)
@@ -268,18 +271,32 @@ def train_stage(
     return ends
 
 
-def fitted(stage: Stage, model: M2FP, source: Joined, work: Path, seconds: float, readers: int | None = None) -> Stage:
+def fitted(
+    stage: Stage,
+    model: M2FP,
+    source: Joined,
+    weights: NDArray[np.float64],
+    work: Path,
+    seconds: float,
+    readers: int | None = None,
+) -> Stage:
     """The stage with as many epochs as fit into some seconds, by the pace of its first steps; kept for going on."""
     known = work / f"{stage.name}-epochs.json"
     if not known.exists():
         work.mkdir(parents=True, exist_ok=True)
-        known.write_text(json.dumps(_epochs_that_fit(stage, model, source, work, seconds, readers)))
+        known.write_text(json.dumps(_epochs_that_fit(stage, model, source, weights, work, seconds, readers)))
     training = stage.settings.model_copy(update={"epochs": json.loads(known.read_text())})
     return stage.model_copy(update={"settings": training})
 
 
 def _epochs_that_fit(
-    stage: Stage, model: M2FP, source: Joined, work: Path, seconds: float, readers: int | None
+    stage: Stage,
+    model: M2FP,
+    source: Joined,
+    weights: NDArray[np.float64],
+    work: Path,
+    seconds: float,
+    readers: int | None,
 ) -> float:
     """A few steps on a copy say what a step takes."""
     tried = copy.deepcopy(model)
@@ -288,7 +305,7 @@ def _epochs_that_fit(
     epochs = (steps + 0.5) * stage.settings.batch_size / len(source)
     with tempfile.TemporaryDirectory(dir=work) as folder:
         trial = stage.model_copy(update={"settings": stage.settings.model_copy(update={"epochs": epochs})})
-        ends = train_stage(trial, tried, source, Path(folder), readers, weights_from=work)
+        ends = train_stage(trial, tried, source, weights, Path(folder), readers)
     pace = (ends[-1] - ends[_WARMING - 1]) / _TIMED
     spent = ends[-1] - ends[0]
     epochs = max(_SAFETY * (seconds - spent) / pace, 1.0) * stage.settings.batch_size / len(source)
@@ -303,9 +320,9 @@ def save_stage(trained: M2FP, path: Path) -> None:
     save_file({key: weights[key].half().contiguous() for key in kept}, path)
 
 
-def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, int]) -> dict[str, object]:
+def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, int]) -> dict[str, Any]:
     """Metrics on pictures that were not trained on, clear and masked."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for name, source in held_out.items():
         parser = Parser(TorchBackend(model), labels=source.label_set, human=model.human, image_size=image_size)
         found[name] = evaluate(parser, source).to_json()
@@ -327,12 +344,16 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
-    source = training_pictures(recipe, arguments.work, arguments.workers, arguments.places)
+    source = training_pictures(
+        recipe.train, arguments.work, arguments.workers, arguments.places, before_places=recipe.before_places
+    )
     held_out = {
         name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.workers)
         for name, share in (("clear", 0.0), ("masked", 1.0))
     }
     work = arguments.work / arguments.recipe.stem
+    work.mkdir(parents=True, exist_ok=True)
+    weights = picture_weights(source, work / "picture-weights.npy")
     model = build(recipe.name, len(source.label_set) + 1, seed=1)
     set_trainable(model, "all")
     if recipe.start is not None:
@@ -348,9 +369,9 @@ def main() -> None:
             trained.load_state_dict(model.state_dict())
             if arguments.minutes is not None:
                 seconds = 60 * arguments.minutes * stage.settings.epochs / epochs
-                stage = fitted(stage, trained, source, work, seconds, arguments.readers)
+                stage = fitted(stage, trained, source, weights, work, seconds, arguments.readers)
             set_trainable(trained, "all")
-            train_stage(stage, trained, source, work, arguments.readers)
+            train_stage(stage, trained, source, weights, work, arguments.readers)
             save_stage(trained, finished)
         model.load_state_dict(load_file(finished))
         verdict = work / f"{stage.name}.json"
