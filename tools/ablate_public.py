@@ -57,6 +57,8 @@ class Arm(Section):
     rare_parts_often: bool = True
     dense_weight: float | None = None
     augmentation: str | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
     backbone_learning_rate: float | None = None
     seed: int | None = None
 
@@ -81,7 +83,7 @@ def stage_of(arm: Arm, recipe: Ablations, num_pictures: int) -> Stage:
     """The recipe's training with the arm's change, as many steps for any number of pictures."""
     changes = {
         key: value
-        for key in ("augmentation", "backbone_learning_rate", "seed")
+        for key in ("augmentation", "optimizer", "learning_rate", "backbone_learning_rate", "seed")
         if (value := getattr(arm, key)) is not None
     }
     epochs = (recipe.steps + 0.5) * recipe.settings.batch_size / num_pictures

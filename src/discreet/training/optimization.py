@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from discreet.training.checkpoint import optimizer_tensors, restore_optimizer
+from discreet.training.muon import Muon
 from discreet.training.optimizers import BETAS, AdamBC, tensor_scales
 from discreet.training.settings import TrainingSettings
 
@@ -35,9 +36,12 @@ class Optimization:
         self._parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self._settings = settings
         self._num_steps = num_steps
+        self._turned = _matrices(module) if settings.optimizer == "muon" else set[int]()
         self._ema = {name: p.detach().clone() for name, p in self._parameters.items()}
         if settings.optimizer == "adam-bc":
             self._optimizer = AdamBC(self._groups(), settings.learning_rate, noise_variance)
+        elif settings.optimizer == "muon":
+            self._optimizer = Muon(self._groups(), settings.learning_rate)
         else:
             self._optimizer = torch.optim.AdamW(self._groups(), lr=settings.learning_rate, betas=BETAS)
 
@@ -80,20 +84,28 @@ class Optimization:
                 parameter.copy_(self._ema[name])
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Backbone and the rest at their own rates; scales, shifts and tables without weight decay."""
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        """Backbone and the rest at their own rates; scales, shifts and tables without weight decay; matrices apart."""
+        groups: dict[tuple[bool, bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self._parameters.items():
             decays = parameter.dim() > 1 and "embed" not in name
-            groups.setdefault((name.startswith(_BACKBONE), decays), []).append(parameter)
+            kind = (name.startswith(_BACKBONE), decays, decays and id(parameter) in self._turned)
+            groups.setdefault(kind, []).append(parameter)
         settings = self._settings
         return [
             {
                 "params": parameters,
                 "peak": settings.learning_rate * (settings.backbone_learning_rate if backbone else 1.0),
                 "weight_decay": settings.weight_decay if decays else 0.0,
+                "orthogonal": orthogonal,
             }
-            for (backbone, decays), parameters in groups.items()
+            for (backbone, decays, orthogonal), parameters in groups.items()
         ]
+
+
+def _matrices(module: nn.Module) -> set[int]:
+    """Identities of the weights that multiply whole vectors: of linear layers and dense convolutions."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return {id(layer.weight) for layer in layers if getattr(layer, "groups", 1) == 1}
 
 
 def schedule(step: int, num_steps: int, warmup_steps: int) -> float:

@@ -39,8 +39,12 @@ class AdamBC(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Apply the gradients that the parameters carry."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                self._apply(parameter, group["lr"], group["weight_decay"])
+            self._apply_group(group)
+
+    def _apply_group(self, group: dict[str, Any]) -> None:
+        """Update every parameter of a group."""
+        for parameter in group["params"]:
+            self._apply(parameter, group["lr"], group["weight_decay"])
 
     def _apply(self, parameter: nn.Parameter, lr: float, weight_decay: float) -> None:
         """One parameter's update."""

@@ -28,7 +28,7 @@ def some_gradients(module: nn.Module, step: int) -> dict[str, torch.Tensor]:
     return {name: torch.randn(p.shape, generator=generator) for name, p in module.named_parameters()}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adam-bc", "scale-then-privatise"])
+@pytest.mark.parametrize("optimizer", ["adam", "adam-bc", "scale-then-privatise", "muon"])
 def test_going_on_from_a_checkpoint_is_exact(tmp_path: Path, optimizer: str) -> None:
     settings = TrainingSettings.model_validate({"learning_rate": 0.1, "ema_decay": 0.9, "optimizer": optimizer})
     whole = small_module(0)
