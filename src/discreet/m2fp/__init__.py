@@ -8,7 +8,7 @@ from discreet.m2fp.criterion import CriterionSettings, criterion, losses_by_outp
 from discreet.m2fp.decisions import Decisions
 from discreet.m2fp.imagenet import load_imagenet_lite0
 from discreet.m2fp.low_rank import merge_adapters
-from discreet.m2fp.model import M2FP, build, set_activation_checkpointing, set_trainable
+from discreet.m2fp.model import M2FP, absorb_statistics, build, set_activation_checkpointing, set_trainable
 from discreet.m2fp.output import M2FPOutput
 from discreet.m2fp.presets import PIXEL_MEAN, PIXEL_STD
 from discreet.m2fp.released import dump_released, load_released
@@ -24,6 +24,7 @@ __all__ = [
     "M2FPOutput",
     "ModelInfo",
     "Targets",
+    "absorb_statistics",
     "build",
     "criterion",
     "dump_released",

@@ -45,6 +45,22 @@ class ConvNorm(nn.Module):
     def forward(self, features_BDHW: Tensor) -> Tensor:
         return self.norm(self.conv(features_BDHW))
 
+    @torch.no_grad()
+    def absorb_statistics(self) -> None:
+        """Divide weights by the deviations below 1 that a frozen norm divides by: the same function, none below 1 left.
+
+        A gradient is as much larger as the deviation is smaller. Where that is a tenth, as after depthwise layers, a
+        few small tensors fill the clipping norm alone. Deviations above 1 stay: without them gradients would grow.
+        """
+        if isinstance(self.norm, FrozenBatchNorm2d):
+            assert self.norm.running_mean is not None
+            assert self.norm.running_var is not None
+            variance_D = self.norm.running_var + self.norm.eps
+            divisor_D = variance_D.sqrt().clamp(max=1)
+            self.conv.weight.div_(divisor_D[:, None, None, None])
+            self.norm.running_mean.div_(divisor_D)
+            self.norm.running_var.copy_(variance_D.clamp(min=1) - self.norm.eps)
+
 
 class Chain(nn.Module):
     """A part whose layers run one after the other, and may be checkpointed.

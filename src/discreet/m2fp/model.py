@@ -18,7 +18,7 @@ from discreet.errors import ConfigurationError
 from discreet.m2fp.backbones import STRIDES, EfficientNetLite0, ResNet
 from discreet.m2fp.criterion import CriterionSettings
 from discreet.m2fp.decisions import Decisions
-from discreet.m2fp.layers import Chain
+from discreet.m2fp.layers import Chain, ConvNorm
 from discreet.m2fp.low_rank import add_adapters
 from discreet.m2fp.output import MASK_STRIDE, M2FPOutput
 from discreet.m2fp.pixel_decoder import DeformablePixelDecoder, LitePixelDecoder, PixelFeatures
@@ -198,6 +198,16 @@ def set_trainable(model: M2FP, what: Trainable | str) -> None:
                 "norms-and-biases": isinstance(layer, _NORMS) or key == "bias" or name == _CLASS_HEAD,
             }
             parameter.requires_grad_(chosen[what])
+
+
+def absorb_statistics(model: M2FP) -> None:
+    """Take statistics of frozen norms into the weights before them, in place: the same function, other gradients.
+
+    Before adapters are added. See `ConvNorm.absorb_statistics`.
+    """
+    for part in model.modules():
+        if isinstance(part, ConvNorm):
+            part.absorb_statistics()
 
 
 def set_activation_checkpointing(model: M2FP, on: bool) -> None:

@@ -40,6 +40,8 @@ class ModelSettings(_Section):
     form: Literal["multi-person", "single-person"] = "multi-person"
     init: str | None = "m2fp-lite"
     trainable: Literal["all", "decoder", "low-rank", "norms-and-biases"] = "all"
+    # Small deviations of frozen norms go into the weights before: the same network, with smaller gradients there.
+    absorb_statistics: bool = False
 
     @property
     def human(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from discreet.errors import WeightsError
 from discreet.labels import LabelSet
-from discreet.m2fp import M2FP, build, load_model, set_activation_checkpointing, set_trainable
+from discreet.m2fp import M2FP, absorb_statistics, build, load_model, set_activation_checkpointing, set_trainable
 from discreet.m2fp.weights import DESCRIPTION_FILE
 from discreet.training.run_folder import RUN_FILE, read_record
 from discreet.training.settings import RunSettings
@@ -54,6 +54,8 @@ def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -
             fresh = model.state_dict()
             weights = {key: fresh[key] if key.startswith(_CLASS_HEAD) else value for key, value in weights.items()}
         model.load_state_dict(weights)
+    if settings.model.absorb_statistics:
+        absorb_statistics(model)
     set_trainable(model, settings.model.trainable)
     set_activation_checkpointing(model, settings.training.activation_checkpointing)
     return model
