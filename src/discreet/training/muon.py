@@ -59,7 +59,7 @@ class Muon(AdamBC):
 
 
 def orthogonal(matrix_MN: Tensor) -> Tensor:
-    """The same singular vectors with singular values near 1 (0.7 to 1.2); zeros stay zero, [M, N]."""
+    """The same singular vectors; singular values near 1 (0.7 to 1.2), but for those below norm / 500, [M, N]."""
     tall = matrix_MN.shape[0] > matrix_MN.shape[1]
     found = matrix_MN.T if tall else matrix_MN
     found = found / found.norm().clamp(min=1e-12)

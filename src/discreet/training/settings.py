@@ -80,7 +80,7 @@ class TrainingSettings(_Section):
     learning_rate: float = Field(default=4e-4, gt=0, allow_inf_nan=False)
     backbone_learning_rate: float = Field(default=0.1, ge=0, allow_inf_nan=False)  # as a factor of learning_rate
     # "adam-bc" takes the noise out of Adam's second moments, "scale-then-privatise" clips tensors by what they carry;
-    # without privacy both are "adam".
+    # without privacy both are "adam". "muon" makes matrices' steps orthogonal; under noise it lost (EXPERIMENTS.md).
     optimizer: Literal["adam", "adam-bc", "scale-then-privatise", "muon"] = "adam"
     weight_decay: float = Field(default=0.05, ge=0, allow_inf_nan=False)
     warmup_steps: int = Field(default=0, ge=0)
