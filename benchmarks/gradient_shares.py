@@ -55,6 +55,7 @@ def measure(name: str, source: SampleSource, size_px: int) -> dict[str, object]:
     """Shares of the largest tensors and amplitudes of parts, kept and absorbed."""
     found: dict[str, dict[str, float]] = {}
     for how in ("kept", "absorbed"):
+        print(f"{name}, {how}: about a minute", flush=True)
         model, _ = load_model(model_folder(name))
         if how == "absorbed":
             absorb_statistics(model)

@@ -155,8 +155,8 @@ def one_by_one_seconds(model: M2FP, losses_of: Sequence[Callable[[], torch.Tenso
         return seconds(lambda: one_by_one_step(clipper, losses_of))
 
 
-def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[str, object]:
-    """Median seconds and paired ratios of each kind of step."""
+def time_ratios(name: str, size_px: int, batch_size: int, rounds: int, without: Sequence[str]) -> dict[str, object]:
+    """Median seconds and paired ratios of each kind of step, but of those without."""
     model = build(name, NUM_PARTS + 1, seed=0).train()
     losses = make_losses(model, size_px, batch_size)
     apart = make_losses(model, size_px, batch_size, apart=True)
@@ -175,6 +175,7 @@ def time_ratios(name: str, size_px: int, batch_size: int, rounds: int) -> dict[s
             "plain_apart": lambda: plain_seconds(model, apart),
             "flat_apart": lambda: private_seconds(model, apart, "flat"),
         }
+    steps = {kind: step for kind, step in steps.items() if kind not in without}
     for step in steps.values():
         step()
     rows = [{kind: step() for kind, step in steps.items()} for _ in range(rounds)]
@@ -244,12 +245,13 @@ def peak_mib(kind: str, name: str, size_px: int, batch_size: int) -> float:
     return answer.get()
 
 
-def memory_ratios(name: str, size_px: int, batch_size: int) -> dict[str, object]:
-    """MiB of a plain step, and of each kind as a multiple of that; or which kind does not fit."""
+def memory_ratios(name: str, size_px: int, batch_size: int, without: Sequence[str]) -> dict[str, object]:
+    """MiB of a plain step, and of each kind as a multiple of that, but of those without; or which kind does not fit."""
     base = peak_mib("built", name, size_px, batch_size)
     try:
         plain = peak_mib("plain", name, size_px, batch_size) - base
-        ratios = {kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in MEMORY_KINDS}
+        kinds = [kind for kind in MEMORY_KINDS if kind not in without]
+        ratios = {kind: (peak_mib(kind, name, size_px, batch_size) - base) / plain for kind in kinds}
     except TooLargeError as problem:
         return {"does_not_fit": str(problem), "free_mib": free_mib()}
     return {"plain_step_mib": plain, **{f"{kind}_memory_ratio": ratio for kind, ratio in ratios.items()}}
@@ -277,10 +279,15 @@ def table(results: list[dict[str, Any]]) -> str:
         others = ("per_layer", "one_by_one", "views", "checkpointed", "plain_apart", "flat_apart")
         times += [f"{row[f'{kind}_time_ratio']:.2f}×" if f"{kind}_time_ratio" in row else "–" for kind in others]
         kinds = ("flat", "per_layer", "checkpointed", "logical", "accumulated")
-        memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" for kind in kinds]
+        memory = [f"{row[f'{kind}_memory_ratio']:.2f}×" if f"{kind}_memory_ratio" in row else "–" for kind in kinds]
         cells = [f"{row['model']}, {row['size_px']}, {row['batch']}", f"{row['plain_s']:.2f} s", *times, *memory]
         lines.append(f"| {' | '.join(cells)} | {100 * row['release_share_of_256']:.1f} % |")
     return "\n".join(lines)
+
+
+def is_memory(key: str) -> bool:
+    """Is this figure of a row one of memory?"""
+    return "memory" in key or key == "plain_step_mib"
 
 
 def order(row: dict[str, Any]) -> tuple[str, int, int]:
@@ -295,8 +302,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256])
     parser.add_argument("--batches", type=int, nargs="+", default=[4])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--without", nargs="+", default=[], metavar="KIND", help="kinds of step left out")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--times", action="store_true", help="with --again: memory stays as it was measured")
+    parser.add_argument("--memory", action="store_true", help="with --again: times stay as they were measured")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
@@ -311,15 +320,18 @@ def main() -> None:
             continue
         found: dict[str, Any] = {"model": name, "size_px": size_px, "batch": batch_size, "threads": 2}
         found |= {"torch": torch.__version__, "processor": processor()}
-        if known and arguments.times:
-            found |= {key: value for key, value in known[0].items() if "memory" in key or key == "plain_step_mib"}
+        kept = known[0] if known else {}
+        if kept and arguments.times:
+            found |= {key: value for key, value in kept.items() if is_memory(key)}
         else:
-            found |= memory_ratios(name, size_px, batch_size)
-        if "does_not_fit" not in found:
-            found |= time_ratios(name, size_px, batch_size, arguments.rounds)
+            found |= memory_ratios(name, size_px, batch_size, arguments.without)
+        if kept and arguments.memory:
+            found = {key: value for key, value in kept.items() if not is_memory(key)} | found
+        elif "does_not_fit" not in found:
+            found |= time_ratios(name, size_px, batch_size, arguments.rounds, arguments.without)
         results = [row for row in results if row not in known] + [found]
         print(json.dumps(found), flush=True)
-        RESULT.write_text(json.dumps(results, indent=1) + "\n")
+        RESULT.write_text(json.dumps(sorted(results, key=order), indent=1) + "\n")
 
 
 if __name__ == "__main__":
