@@ -12,6 +12,7 @@ tools/places.py .cache/places`, and the .pth file of the package that `discreet.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from make_public_weights import (
+    Lessons,
     Pictures,
     Section,
     Stage,
@@ -103,9 +105,11 @@ def run_arm(arm: Arm, recipe: Ablations, work: Path, places: Path, imagenet: Pat
     weights = folder / "stage.safetensors"
     if not weights.exists():
         set_trainable(model, "all")
-        favoured = arm.rare_parts_often
-        often = picture_weights(source, folder / "picture-weights.npy") if favoured else np.ones(len(source))
-        train_stage(stage_of(arm, recipe, len(source)), model, source, often, folder)
+        often = np.ones(len(source))
+        if arm.rare_parts_often:
+            seen = hashlib.sha256(source.spec.encode()).hexdigest()[:12]  # arms that see the same count them once
+            often = picture_weights(source, folder.parent / f"picture-weights-{seen}.npy")
+        train_stage(stage_of(arm, recipe, len(source)), model, Lessons(source, often, folder))
         save_stage(model, weights)
     model = build("m2fp-lite", len(source.label_set) + 1)
     model.load_state_dict(load_file(weights))

@@ -18,6 +18,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,14 +122,16 @@ class RarePartsOften(PlainGradients):
 
 
 def picture_weights(source: SampleSource, cache: Path) -> NDArray[np.float64]:
-    """How often each picture should come; counted once and kept."""
+    """How often each picture should come; counted once and kept, by processes beside one another, too."""
     if not cache.exists():
         present = np.zeros((len(source), len(source.label_set)), bool)
         for index in range(len(source)):
             parts = np.unique(source[index].parts)
             present[index, parts[parts < len(source.label_set)]] = True
         share = np.maximum(present.mean(0), 1e-3)
-        np.save(cache, (present / np.sqrt(share)).max(1))
+        with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".npy", delete=False) as part:
+            np.save(part, (present / np.sqrt(share)).max(1))
+        Path(part.name).replace(cache)
     return np.load(cache)
 
 
@@ -188,11 +191,13 @@ class DenseLosses:
     with the network, as `model.dense`, and is left out of what is saved.
     """
 
-    def __init__(self, model: M2FP, weight: float, precision: Precision) -> None:
+    def __init__(self, model: M2FP, weight: float, precision: Precision, seed: int) -> None:
         self._weight = weight
         self._precision: Precision = precision
         self._features: Tensor | None = None
-        model.add_module("dense", nn.Conv2d(model.shape.width, model.num_classes - 1, 1))
+        with torch.random.fork_rng(devices=[]):  # the same whether or not this process trained the stage before
+            torch.manual_seed(seed)
+            model.add_module("dense", nn.Conv2d(model.shape.width, model.num_classes - 1, 1))
         model.pixel_decoder.register_forward_hook(self._keep)
 
     def _keep(self, decoder: nn.Module, inputs: object, features: PixelFeatures) -> None:
@@ -218,97 +223,101 @@ def cells_of(targets: Targets, num_parts: int) -> Tensor:
     return torch.where(targets.valid[middle, middle], (masks * labels[:, None, None]).sum(0), IGNORED)
 
 
-def train_stage(
-    stage: Stage, model: M2FP, source: Joined, weights: NDArray[np.float64], work: Path, readers: int | None = None
-) -> list[float]:
-    """One stage, from its checkpoint where there is one; leaves the average in the model.
+@dataclass(frozen=True)
+class Lessons:
+    """What a network learns from.
 
     Args:
-        stage: what to do.
-        model: where the stage before left it.
         source: the pictures.
-        weights: how often each comes.
+        often: how often each comes, by number.
         work: folder of checkpoints.
         readers: processes that read, for an accelerator; as many as the machine has room for by default.
+    """
+
+    source: Joined
+    often: NDArray[np.float64]
+    work: Path
+    readers: int | None = None
+
+
+class Pace:
+    """Prints the time left now and then. `ends`: when each step that was taken now ended, in seconds of the clock."""
+
+    def __init__(self, name: str, num_steps: int) -> None:
+        self.ends: list[float] = []
+        self._name = name
+        self._num_steps = num_steps
+        self._started = time.monotonic()
+        self._first = -1
+
+    def __call__(self, step: int, num_taken: int) -> None:
+        """A step ended."""
+        self.ends.append(time.monotonic())
+        if self._first < 0 and num_taken == 1:  # those before were taken by an earlier process
+            self._first = step - 1
+        if step % 50 == 0 and self._first >= 0:
+            pace = (time.monotonic() - self._started) / max(step - self._first, 1)
+            left = pace * (self._num_steps - step) / 3600
+            print(f"{self._name}: step {step} of {self._num_steps}, {left:.1f} h left", flush=True)
+
+
+def train_stage(stage: Stage, model: M2FP, lessons: Lessons) -> list[float]:
+    """One stage, from its checkpoint where there is one; leaves the average in the model.
 
     Returns:
         when each step that was taken now ended, in seconds of the clock.
     """
-    training = stage.settings
+    training, source = stage.settings, lessons.source
     settings = RunSettings.model_validate({"data": {"train": source.spec}, "training": training})
-    folder = work / stage.name
+    folder = lessons.work / stage.name
     folder.mkdir(parents=True, exist_ok=True)
     network = with_live_norms(model) if stage.norms == "live" else model
     device = find_device(training.device)
-    losses = DenseLosses(network, stage.dense_weight, training.precision) if stage.dense_weight else None
+    losses = None
+    if stage.dense_weight:
+        losses = DenseLosses(network, stage.dense_weight, training.precision, training.seed)
     network.to(device)
     network.to(memory_format=torch.channels_last)
     augmentation = AugmentSettings.of_strength(training.augmentation, training.canvas)
+    readers = num_reading_processes(device) if lessons.readers is None else lessons.readers
     loader = BatchLoader(
-        source, units_of(source, "image"), augmentation, network, seed=training.seed,
-        num_processes=num_reading_processes(device) if readers is None else readers,
-    )  # fmt: skip
+        source, units_of(source, "image"), augmentation, network, seed=training.seed, num_processes=readers
+    )
     num_steps = int(training.epochs * len(source) // training.batch_size)
-    started, first, ends = time.monotonic(), -1, list[float]()
-
-    def tell(step: int, n: int) -> None:
-        nonlocal first
-        ends.append(time.monotonic())
-        first = step - n if first < 0 and n == 1 else first
-        if step % 50 == 0 and first >= 0:
-            pace = (time.monotonic() - started) / max(step - first, 1)
-            print(
-                f"{stage.name}: step {step} of {num_steps}, {pace * (num_steps - step) / 3600:.1f} h left", flush=True
-            )
-
-    gradients = RarePartsOften(network, weights, training.batch_size, training.seed)
-    hooks = LoopHooks(lambda step: None, tell)
+    pace = Pace(stage.name, num_steps)
+    gradients = RarePartsOften(network, lessons.often, training.batch_size, training.seed)
+    hooks = LoopHooks(lambda step: None, pace)
     run_steps(network, loader, gradients, settings, num_steps, folder, hooks, losses=losses)
     if stage.norms == "live":
         measure_statistics(network, loader, len(source))
     loader.close()
     network.to("cpu")
-    return ends
+    return pace.ends
 
 
-def fitted(
-    stage: Stage,
-    model: M2FP,
-    source: Joined,
-    weights: NDArray[np.float64],
-    work: Path,
-    seconds: float,
-    readers: int | None = None,
-) -> Stage:
+def fitted(stage: Stage, model: M2FP, lessons: Lessons, seconds: float) -> Stage:
     """The stage with as many epochs as fit into some seconds, by the pace of its first steps; kept for going on."""
-    known = work / f"{stage.name}-epochs.json"
+    known = lessons.work / f"{stage.name}-epochs.json"
     if not known.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        known.write_text(json.dumps(_epochs_that_fit(stage, model, source, weights, work, seconds, readers)))
+        lessons.work.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps(_epochs_that_fit(stage, model, lessons, seconds)))
     training = stage.settings.model_copy(update={"epochs": json.loads(known.read_text())})
     return stage.model_copy(update={"settings": training})
 
 
-def _epochs_that_fit(
-    stage: Stage,
-    model: M2FP,
-    source: Joined,
-    weights: NDArray[np.float64],
-    work: Path,
-    seconds: float,
-    readers: int | None,
-) -> float:
+def _epochs_that_fit(stage: Stage, model: M2FP, lessons: Lessons, seconds: float) -> float:
     """A few steps on a copy say what a step takes."""
     tried = copy.deepcopy(model)
     set_trainable(tried, "all")
     steps = _WARMING + _TIMED
-    epochs = (steps + 0.5) * stage.settings.batch_size / len(source)
-    with tempfile.TemporaryDirectory(dir=work) as folder:
+    num_pictures = len(lessons.source)
+    epochs = (steps + 0.5) * stage.settings.batch_size / num_pictures
+    with tempfile.TemporaryDirectory(dir=lessons.work) as folder:
         trial = stage.model_copy(update={"settings": stage.settings.model_copy(update={"epochs": epochs})})
-        ends = train_stage(trial, tried, source, weights, Path(folder), readers)
+        ends = train_stage(trial, tried, replace(lessons, work=Path(folder)))
     pace = (ends[-1] - ends[_WARMING - 1]) / _TIMED
     spent = ends[-1] - ends[0]
-    epochs = max(_SAFETY * (seconds - spent) / pace, 1.0) * stage.settings.batch_size / len(source)
+    epochs = max(_SAFETY * (seconds - spent) / pace, 1.0) * stage.settings.batch_size / num_pictures
     print(f"{stage.name}: {pace:.3f} s a step, so {epochs:.2f} epochs in {seconds:.0f} s", flush=True)
     return epochs
 
@@ -353,7 +362,8 @@ def main() -> None:
     }
     work = arguments.work / arguments.recipe.stem
     work.mkdir(parents=True, exist_ok=True)
-    weights = picture_weights(source, work / "picture-weights.npy")
+    often = picture_weights(source, work / "picture-weights.npy")
+    lessons = Lessons(source, often, work, arguments.readers)
     model = build(recipe.name, len(source.label_set) + 1, seed=1)
     set_trainable(model, "all")
     if recipe.start is not None:
@@ -369,9 +379,9 @@ def main() -> None:
             trained.load_state_dict(model.state_dict())
             if arguments.minutes is not None:
                 seconds = 60 * arguments.minutes * stage.settings.epochs / epochs
-                stage = fitted(stage, trained, source, weights, work, seconds, arguments.readers)
+                stage = fitted(stage, trained, lessons, seconds)
             set_trainable(trained, "all")
-            train_stage(stage, trained, source, weights, work, arguments.readers)
+            train_stage(stage, trained, lessons)
             save_stage(trained, finished)
         model.load_state_dict(load_file(finished))
         verdict = work / f"{stage.name}.json"
