@@ -2,6 +2,7 @@
 
     DiscreetError
     ├── ConfigurationError      a setting is unknown, missing or out of range
+    │   └── UsageError          a command's options do not go together
     ├── DataError               a data set is missing, empty, unreadable or inconsistent
     ├── PictureError            one picture cannot be read or is refused
     ├── DecoderError            the process that decodes pictures was lost
@@ -30,6 +31,10 @@ class DiscreetError(Exception):
 
 class ConfigurationError(DiscreetError):
     """A setting is unknown, missing or out of range."""
+
+
+class UsageError(ConfigurationError):
+    """A command's options do not go together, or one is missing: the command line exits with 2."""
 
 
 class DataError(DiscreetError):

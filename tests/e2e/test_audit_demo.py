@@ -33,5 +33,5 @@ def test_the_model_that_learned_by_heart_is_told_from_the_private_one(tmp_path: 
 
 
 def test_without_a_run_the_way_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit"]) == 1
+    assert main(["audit"]) == 2
     assert "--demo" in capsys.readouterr().err

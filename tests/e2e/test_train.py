@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from discreet.auditing.card import card_html, read_card
 from discreet.cli.main import main
 from tests.e2e.conftest import Discreet, environment, write_pictures
 
@@ -37,7 +38,7 @@ def test_a_finished_run_holds_what_may_be_handed_out_and_nothing_else(
     assert run_verb("train", run_toml, "--out", out, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert {path.name for path in out.iterdir()} == {
-        "config.toml", "run.json", "model.safetensors", "model.json", "statement.json", "metrics.json",
+        "config.toml", "run.json", "model.safetensors", "model.json", "statement.json", "metrics.json", "report.html",
     }  # fmt: skip
     statement = json.loads((out / "statement.json").read_text())
     assert statement["private"] is True
@@ -45,6 +46,7 @@ def test_a_finished_run_holds_what_may_be_handed_out_and_nothing_else(
     assert statement["mechanism"]["num_steps"] == said["num_steps"] == 12
     assert statement["mechanism"]["sensitivity"] == pytest.approx(1.001)
     assert statement["mechanism"]["cross_check"] == pytest.approx(said["epsilon"], rel=0.02)
+    assert (out / "report.html").read_text() == card_html(read_card(out))
     metrics = json.loads((out / "metrics.json").read_text())
     assert 0 <= metrics["miou"] <= 1
     assert metrics["num_samples"] == 3
@@ -56,6 +58,11 @@ def test_a_finished_run_holds_what_may_be_handed_out_and_nothing_else(
     assert shown["epsilon_spent"] == said["epsilon"]
     assert shown["intact"] is True
     assert run_verb("ledger", "verify", "--statement", out / "statement.json") == 0
+    capsys.readouterr()
+    assert run_verb("ledger", "verify", pictures, "--delta", "1e-3", "--json") == 0
+    verified = json.loads(capsys.readouterr().out)
+    assert {key: verified[key] for key in shown} == shown
+    assert run_verb("ledger", "verify", "folder:nowhere") == 1
     capsys.readouterr()
 
     assert run_verb("card", out, "--format", "json") == 0
@@ -290,6 +297,17 @@ def _forget_subjects(folder: Path) -> None:
     (folder / "subjects.csv").unlink()
 
 
+def _as_evaluate(folder: Path) -> None:
+    """The training pictures, measured on."""
+
+
+def _other_parts(folder: Path) -> None:
+    (folder / "labels.json").write_text(json.dumps(["nothing", "something"]))
+
+
+HELD_OUT = (_as_evaluate, _other_parts)
+
+
 @pytest.mark.parametrize(
     ("damage", "settings", "message"),
     [
@@ -304,6 +322,9 @@ def _forget_subjects(folder: Path) -> None:
         (None, ["training.epoch=3"], "did you mean epochs"),
         (None, ["model.init=nowhere"], "nowhere"),
         (None, ["data.train=cihp"], "cihp"),
+        (None, ["data.evaluate=folder:nowhere"], "nowhere"),
+        (_as_evaluate, [], "shares pictures"),
+        (_other_parts, [], "has other parts than data.train"),
     ],
     ids=lambda value: getattr(value, "__name__", None) or str(value)[:40],
 )
@@ -323,7 +344,7 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(
         damaged = tmp_path / "damaged"
         shutil.copytree(pictures / "train", damaged)
         damage(damaged)
-        overrides += ["--set", f"data.train=folder:{damaged}"]
+        overrides += ["--set", f"data.{'evaluate' if damage in HELD_OUT else 'train'}=folder:{damaged}"]
     out = tmp_path / "run"
     assert run_verb("train", run_toml, "--out", out, *overrides) == 1
     error = capsys.readouterr().err.split("discreet: ")[-1].strip()

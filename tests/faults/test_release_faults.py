@@ -27,6 +27,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from discreet.auditing.card import card_html, read_card
 from discreet.cli.main import main
 from discreet.data import open_spec
 from discreet.errors import CheckpointError, ClippingError, ConfigurationError, WeightsError
@@ -106,6 +107,7 @@ def what_leaves(
         assert main(["train", str(settings), "--out", str(out), "--test-key", "3", "--json", *overrides]) == 0
         said = capfd.readouterr()
         left = {str(path.relative_to(out)): _text(path) for path in sorted(out.rglob("*")) if path.is_file()}
+        assert left.pop("report.html") == _text(card_html(read_card(out))), "it says what other files say, and no more"
         shutil.rmtree(out)
         return left | {"stdout": _text(said.out), "stderr": _shown(said.err), "logs": caplog.text}
 

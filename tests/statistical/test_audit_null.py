@@ -59,7 +59,7 @@ def test_the_best_of_25_thresholds_raises_too_many() -> None:
 
 
 def test_the_gaussian_bound_keeps_to_its_confidence_where_there_is_a_leak() -> None:
-    from discreet.auditing.statistics import epsilon_of_mu
+    from discreet.privacy.gaussian import epsilon_of_mu
 
     mu, too_high = 1.0, 0
     for seed in range(NUM_AUDITS):

@@ -25,12 +25,12 @@ from discreet.auditing.rehearsal import Rehearsal, rehearse
 from discreet.auditing.result import AttackResult, Audit, attack_result, problems_of
 from discreet.auditing.shadows import ShadowRecipe, shadow_tables
 from discreet.auditing.signals import signals_of
-from discreet.auditing.statistics import mu_of_epsilon
 from discreet.data.joined import Joined
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.data.subset import Subset
 from discreet.errors import DataError
 from discreet.m2fp import M2FP
+from discreet.privacy.gaussian import mu_of_epsilon
 from discreet.training.surroundings import Progress
 
 Judge = Callable[[str, Scored, Evidence], AttackResult]

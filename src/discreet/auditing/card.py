@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from discreet.errors import DataError
+from discreet.training.run_folder import write_text
 
 AUDIT_FILE = "audit.json"
+REPORT_FILE = "report.html"
 _SECTIONS = (
     ("guarantee", "Guarantee · 保证"),
     ("mechanism", "Mechanism · 机制"),
@@ -53,9 +55,12 @@ def read_card(run: Path) -> dict[str, Any]:
         raise DataError(f"{run} holds no statement.json; a run writes it when it is complete") from None
     except ValueError:
         raise DataError(f"{run / 'statement.json'} is damaged; copy the run's folder anew") from None
+    if not isinstance(statement, dict) or "sentence" not in statement:
+        raise DataError(f"{run / 'statement.json'} is no statement; copy the run's folder anew")
     metrics = run / "metrics.json"
     utility = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None
-    return {"run": run.name, **statement, "utility": utility, "audit": _audit_summary(run / "audit" / AUDIT_FILE)}
+    audit = _audit_summary(run / "audit" / AUDIT_FILE)
+    return {"run": run.resolve().name, **statement, "utility": utility, "audit": audit}
 
 
 def _audit_summary(path: Path) -> dict[str, Any] | None:
@@ -79,6 +84,15 @@ def _audit_summary(path: Path) -> dict[str, Any] | None:
         }
     except (ValueError, KeyError, IndexError, TypeError):
         raise DataError(f"{path} is damaged; audit the run again") from None
+
+
+def write_report(run: Path) -> None:
+    """`report.html` in a run's folder: its card as a page. Written when a run is complete, and anew after an audit.
+
+    Raises:
+        DataError: the folder holds no statement.
+    """
+    write_text(run / REPORT_FILE, card_html(read_card(run)))
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:

@@ -29,10 +29,10 @@ from discreet.auditing.statistics import (
     Interval,
     clopper_pearson,
     epsilon_from_rates,
-    epsilon_of_mu,
     mu_from_rates,
     scale_interval,
 )
+from discreet.privacy.gaussian import epsilon_of_mu
 
 CONFIDENCE = 0.999
 LEAST_SHARE = 0.6

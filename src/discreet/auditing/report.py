@@ -18,7 +18,7 @@ from discreet.auditing.curves import RULE_OF_THREE, gaussian_curve
 from discreet.auditing.gallery import gallery
 from discreet.auditing.inversion_section import inversion_html
 from discreet.auditing.result import LEAK, NO_LEAK, NOT_VALID, REFUTED, AttackResult, Audit
-from discreet.auditing.statistics import mu_of_epsilon
+from discreet.privacy.gaussian import mu_of_epsilon
 
 _VERDICTS = {
     NO_LEAK: (

@@ -16,10 +16,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.stats import beta, binom, chi2, norm
 
 from discreet.errors import ConfigurationError
+from discreet.privacy.gaussian import epsilon_of_mu
 
 Interval = tuple[float, float]
 _LARGEST_EPSILON = 200.0
@@ -57,25 +57,6 @@ def epsilon_from_rates(true_positive_rate: float, false_positive_rate: float, de
 def mu_from_rates(true_positive_rate: float, false_positive_rate: float) -> float:
     """The μ of the Gaussian trade-off curve through these rates."""
     return float(norm.ppf(true_positive_rate) - norm.ppf(false_positive_rate))
-
-
-def epsilon_of_mu(mu: float, delta: float) -> float:
-    """ε at δ of μ-GDP (corollary 2.13); 0 for μ ≤ 0."""
-    if mu <= 0:
-        return 0.0
-
-    def excess(epsilon: float) -> float:
-        left = norm.cdf(-epsilon / mu + mu / 2)
-        right = math.exp(epsilon + norm.logcdf(-epsilon / mu - mu / 2))
-        return float(left - right) - delta
-
-    # Beyond it, not even δ = 1e-300 is left.
-    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, mu * mu / 2 + 40 * mu))  # type: ignore[arg-type]
-
-
-def mu_of_epsilon(epsilon: float, delta: float) -> float:
-    """The μ whose Gaussian curve goes through (ε, δ), δ above 0."""
-    return float(brentq(lambda mu: epsilon_of_mu(mu, delta) - epsilon, 1e-9, _LARGEST_MU))  # type: ignore[arg-type]
 
 
 def success_with_prior(prior: float, mu: float) -> float:

@@ -83,17 +83,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Audit, write audit.json and report.html, and print the verdict."""
     from discreet.auditing.attacks import chosen_attacks
     from discreet.auditing.audited_run import run_settings
+    from discreet.auditing.card import write_report
     from discreet.auditing.history import HISTORY_FILE, History, PastAudit, now, worse_than_before
     from discreet.auditing.result import NO_LEAK
     from discreet.auditing.trend import trend_html
     from discreet.cli.state import state_folder
-    from discreet.errors import ConfigurationError
+    from discreet.errors import UsageError
     from discreet.training.run_folder import RUN_FILE, read_record, write_text
 
     if arguments.demo:
         return _demo(arguments, output)
     if arguments.run is None:
-        raise ConfigurationError("name the folder of a complete run, or try --demo")
+        raise UsageError("name the folder of a complete run, or try --demo")
     if arguments.schedule is not None:
         line = cron_line(arguments, state_folder())
         output.result({"cron": line})
@@ -108,6 +109,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     past = history.of(series)
     found, exposed = _attack(arguments, settings, attacks, run_id, past, output)
     _write(out, arguments.run.name, found, exposed)
+    if arguments.out is None:  # elsewhere, the card does not know of it
+        write_report(arguments.run)
     this = PastAudit(run_id, arguments.run.name, now(), found.to_json())
     worse = worse_than_before(past, run_id, this.found)
     history.add(series, this)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from discreet.cli.output import Output
 
 HELP = (
@@ -29,22 +31,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Read the run's folder; compute nothing."""
     from discreet.auditing.card import read_card
-    from discreet.errors import ConfigurationError
+    from discreet.errors import UsageError
 
     if arguments.verify is not None:
         return _verify(arguments, output)
     if arguments.key is not None and arguments.out is None:
-        raise ConfigurationError("--key signs a file; name it with --out")
+        raise UsageError("--key signs a file; name it with --out")
     card = read_card(arguments.run)
-    text = _written(card, "json" if output.as_json else arguments.format)
+    text = _written(card, arguments.format)
     if arguments.out is None:
         output.result(card)
         output.line(text.rstrip("\n"))
         return 0
+    key = None if arguments.key is None else _signing_key(arguments.key)  # before anything is written
     arguments.out.write_text(text, encoding="utf-8")
     output.line(f"written to {arguments.out}")
-    if arguments.key is not None:
-        output.line(_signed(arguments.out, arguments.key))
+    if key is not None:
+        output.line(_signed(arguments.out, key))
     output.result(card)
     return 0
 
@@ -60,11 +63,17 @@ def _written(card: dict[str, Any], form: str) -> str:
     return card_html(card) if form == "html" else card_markdown(card)
 
 
-def _signed(card: Path, key_file: Path) -> str:
-    """Sign a card; says by whom."""
-    from discreet.signing import fingerprint, load_signing_key, sign_file
+def _signing_key(path: Path) -> Ed25519PrivateKey:
+    """The key that signs."""
+    from discreet.signing import load_signing_key
 
-    key = load_signing_key(key_file)
+    return load_signing_key(path)
+
+
+def _signed(card: Path, key: Ed25519PrivateKey) -> str:
+    """Sign a card; says by whom."""
+    from discreet.signing import fingerprint, sign_file
+
     beside = sign_file(card, key)
     return f"signed in {beside}, by the key with the SHA-256 fingerprint {fingerprint(key.public_key())}"
 

@@ -25,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Compare, write the table in three forms, and print it."""
     import json
-    from dataclasses import asdict
 
     from discreet.cli.state import state_folder
     from discreet.defences.compare import compare
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         raise ConfigurationError(f"--jobs is {arguments.jobs}; give at least 1")
     settings = read_compare_settings(arguments.settings)
     found = compare(settings, arguments.out, state_folder(), jobs=arguments.jobs, progress=output.progress)
-    told = asdict(found)
+    told = found.to_json()
     write_text(arguments.out / "table.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     write_text(arguments.out / "table.md", comparison_markdown(found))
     write_text(arguments.out / "report.html", comparison_html(found))

@@ -32,12 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Read everything once, with progress; `check` exits 1 where it found a problem."""
-    from discreet.errors import ConfigurationError
+    from discreet.errors import UsageError
 
     if arguments.what == "check":
         return _check(arguments.spec, arguments.subject_pattern, output)
     if arguments.subject_pattern is not None:
-        raise ConfigurationError("--subject-pattern is for check: stats counts pixels, whoever they show; leave it out")
+        raise UsageError("--subject-pattern is for check: stats counts pixels, whoever they show; leave it out")
     return _stats(arguments.spec, output)
 
 

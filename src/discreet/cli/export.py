@@ -36,12 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Export, compare, say how near it is."""
     from discreet.cli.state import note_leaving
-    from discreet.errors import ConfigurationError, DependencyError
+    from discreet.errors import DependencyError, UsageError
     from discreet.inference.models import model_folder
 
+    if arguments.side is not None and not 32 <= arguments.side <= 2048:
+        raise UsageError(f"--side is {arguments.side}; 32 to 2048 pixels are allowed")
     if arguments.to in ("m2fp", "modelscope", "huggingface"):
         if arguments.side is not None:
-            raise ConfigurationError(f"--side is for graphs; --to {arguments.to} writes weights, which fit any size")
+            raise UsageError(f"--side is for graphs; --to {arguments.to} writes weights, which fit any size")
         return _released(arguments, output) if arguments.to == "m2fp" else _hub(arguments, output)
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +48,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     copies = {
         name: Path(value) if (value := getattr(arguments, name)) else None for name in ("checkpoints", "public_key")
     }
-    exported = _export(folder, state, arguments, output) if arguments.action == "export" else None
+    exported = None
+    if arguments.action == "export":
+        exported = _export(_chosen(folder, state, arguments), arguments.out, output)
     report = verify(folder, **copies)
     for problem in report.problems:
         output.error(problem)
-    if exported is None:
+    if exported is not None:
+        output.result({**exported, "intact": report.intact})
+        if arguments.out is not None:
+            output.line(f"{exported['lines']} lines in {arguments.out}")
+    else:
         output.result(
             {
                 "lines": report.lines, "intact": report.intact, "first": report.first, "last": report.last,
@@ -63,20 +69,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             f"{report.lines} lines ({report.first} to {report.last}), {report.deleted} deleted by retention, "
             f"{report.checkpoints} checkpoints: {'intact' if report.intact else 'CHANGED'}"
         )
-    elif arguments.out is not None:
-        output.result({"lines": exported, "out": arguments.out, "intact": report.intact})
-        output.line(f"{exported} lines in {arguments.out}")
     return 0 if report.intact else 1
 
 
-def _export(folder: Path, state: Path, arguments: argparse.Namespace, output: Output) -> int:
-    """Stream lines to a file or stdout; returns how many."""
-    from discreet.errors import ConfigurationError
+def _export(entries: Iterator[dict[str, Any]], out: str | None, output: Output) -> dict[str, Any]:
+    """Lines to a file or stdout, one after the other; as one JSON object, all together. Says how many."""
+    import json
 
-    if output.as_json and arguments.out is None:
-        raise ConfigurationError("export --json needs --out: stdout carries one JSON object, and lines are many")
-    lines = _chosen(folder, state, arguments)
-    return _print(lines) if arguments.out is None else _write(arguments.out, lines)
+    if out is None and output.as_json:
+        together = list(entries)
+        return {"lines": len(together), "entries": together}
+    lines = (json.dumps(entry) + "\n" for entry in entries)
+    return {"lines": _print(lines)} if out is None else {"lines": _write(out, lines), "out": out}
 
 
 def _print(lines: Iterator[str]) -> int:
@@ -95,10 +99,8 @@ def _print(lines: Iterator[str]) -> int:
     return count
 
 
-def _chosen(folder: Path, state: Path, arguments: argparse.Namespace) -> Iterator[str]:
-    """Lines of a time and of a subject, as JSON."""
-    import json
-
+def _chosen(folder: Path, state: Path, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Lines of a time and of a subject."""
     from discreet.service.journal_check import export_lines
 
     wanted = None
@@ -109,7 +111,7 @@ def _chosen(folder: Path, state: Path, arguments: argparse.Namespace) -> Iterato
         wanted = person_pseudonym(keys, "subject", arguments.subject)
     for line in export_lines(folder, _moment("since", arguments.since), _moment("until", arguments.until)):
         if wanted is None or line["subject"] == wanted:
-            yield json.dumps(line) + "\n"
+            yield line
 
 
 def _write(path: str, lines: Iterator[str]) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from discreet.cli.output import Output
     from discreet.privacy.ledger import Ledger
+    from discreet.privacy.ledger_entries import LedgerEntry, Spent
 
 HELP = "Show what a data set has spent over all runs, verify that the ledger was not changed, or set a cap."
 
@@ -25,21 +28,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Open the ledger of the state folder and do what was asked."""
     from discreet.cli.state import state_folder
-    from discreet.errors import ConfigurationError
     from discreet.privacy.ledger import Ledger
     from discreet.training.run import LEDGER_FILE
 
+    _check_usage(arguments)
+    _require(state_folder() / LEDGER_FILE, arguments.action, output)
     with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
         if arguments.action == "verify":
             return _verify(ledger, arguments, output)
-        if arguments.data is None:
-            raise ConfigurationError(f"ledger {arguments.action} needs a data set, e.g. cihp:data/CIHP@train")
         fingerprints = _fingerprints(ledger, arguments.data, output)
         if arguments.action == "cap":
-            if arguments.epsilon is None:
-                raise ConfigurationError("ledger cap needs --epsilon, e.g. --epsilon 8")
             ledger.cap(fingerprints, arguments.epsilon, arguments.delta)
         return _show(ledger, fingerprints, arguments, output)
+
+
+def _check_usage(arguments: argparse.Namespace) -> None:
+    """Refuse what lacks a data set, or a cap's ε."""
+    from discreet.errors import UsageError
+
+    if arguments.data is None and arguments.action != "verify":
+        raise UsageError(f"ledger {arguments.action} needs a data set, e.g. cihp:data/CIHP@train")
+    if arguments.epsilon is None and arguments.action == "cap":
+        raise UsageError("ledger cap needs --epsilon, e.g. --epsilon 8")
+
+
+def _require(path: Path, action: str, output: Output) -> None:
+    """A ledger that is lost, or looked for elsewhere, must not look like a budget that nobody spent."""
+    from discreet.errors import LedgerError
+
+    if path.exists() and path.stat().st_size:
+        return
+    where = f"there is no ledger in {path.parent}; DISCREET_STATE says where it is"
+    if path.with_name(path.name + ".key").exists():
+        raise LedgerError(f"{where}. Its key is there, so that one was: bring back {path.name} from a copy")
+    if action == "verify":
+        raise LedgerError(where)
+    output.note(f"{where}. Where none was trained with, nothing is spent")
 
 
 def _fingerprints(ledger: Ledger, spec: str, output: Output) -> list[bytes]:
@@ -52,22 +76,25 @@ def _fingerprints(ledger: Ledger, spec: str, output: Output) -> list[bytes]:
         return ledger.fingerprint(picture_bytes(source, advance=advance))
 
 
+def _told(entries: list[LedgerEntry], spent: Spent, cap: tuple[float, float] | None, *, intact: bool) -> dict[str, Any]:
+    """What a data set has spent, as JSON."""
+    return {
+        "entries": [entry.to_json() for entry in entries],
+        "epsilon_spent": None if math.isinf(spent.epsilon) else spent.epsilon,
+        "delta": spent.delta,
+        "cap": None if cap is None else {"epsilon": cap[0], "delta": cap[1]},
+        "intact": intact,
+        "notes": list(spent.notes),
+    }
+
+
 def _show(ledger: Ledger, fingerprints: list[bytes], arguments: argparse.Namespace, output: Output) -> int:
     """Runs that share any picture, and what they spent together."""
     spent = ledger.account(fingerprints, arguments.delta)
     entries = ledger.entries(fingerprints)
     cap = ledger.cap_of(fingerprints)
     intact = ledger.verify().intact
-    output.result(
-        {
-            "entries": [entry.to_json() for entry in entries],
-            "epsilon_spent": None if math.isinf(spent.epsilon) else spent.epsilon,
-            "delta": spent.delta,
-            "cap": None if cap is None else {"epsilon": cap[0], "delta": cap[1]},
-            "intact": intact,
-            "notes": list(spent.notes),
-        }
-    )
+    output.result(_told(entries, spent, cap, intact=intact))
     rows = [
         (
             entry.run_id,
@@ -103,9 +130,15 @@ def _verify(ledger: Ledger, arguments: argparse.Namespace, output: Output) -> in
         except (OSError, ValueError, KeyError, TypeError):
             raise ConfigurationError(f"{arguments.statement} is not a statement.json with a ledger record") from None
     report = ledger.verify(expected)
-    output.result(
-        {"intact": report.intact, "records": report.num_records, "head": report.head.hash, "problems": report.problems}
-    )
+    told = {
+        "intact": report.intact, "records": report.num_records, "head": report.head.hash, "problems": report.problems
+    }  # fmt: skip
+    if arguments.data is not None and report.intact:
+        which = _fingerprints(ledger, arguments.data, output)
+        spent = ledger.account(which, arguments.delta)
+        told |= _told(ledger.entries(which), spent, ledger.cap_of(which), intact=True)
+        output.line(f"{arguments.data}: ε spent {spent.epsilon:.3f} at δ = {spent.delta:g}")
+    output.result(told)
     for problem in report.problems:
         output.error(problem)
     output.line(f"{report.num_records} records, {'intact' if report.intact else 'DAMAGED'}")

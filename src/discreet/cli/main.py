@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from discreet import __version__
-from discreet.errors import DiscreetError
+from discreet.errors import DiscreetError, UsageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -78,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return module.run(arguments, output)
     except DiscreetError as problem:
         output.error(str(problem))
+        return 2 if isinstance(problem, UsageError) else 1
+    except BrokenPipeError:  # whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
         return 1
     except OSError as problem:
         where = problem.filename or ("the disk" if problem.errno in _FULL else None)

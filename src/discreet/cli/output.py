@@ -5,6 +5,7 @@ With --json stdout carries exactly one JSON object; without it, tables and lines
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+
+def _in_unicode() -> bool:
+    """Can stdout hold every character?"""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
 
 
 class Output:
@@ -25,14 +32,18 @@ class Output:
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # work that is done is not lost to a terminal without ε
         self._out = Console(soft_wrap=True, emoji=False)
         self._err = Console(stderr=True, soft_wrap=True, emoji=False)
 
     def result(self, content: Mapping[str, Any]) -> None:
         """The verb's result as one JSON object; silent without --json."""
         if self.as_json:
-            json.dump(content, sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
-            sys.stdout.write("\n")
+            text = json.dumps(content, ensure_ascii=not _in_unicode(), allow_nan=False, default=str)
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
 
     def line(self, text: str = "") -> None:
         """One line for people; silent with --json."""
@@ -43,11 +54,11 @@ class Output:
         """A table for people; silent with --json."""
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left", title_style="bold")
+        table = Table(title=Text(title), title_justify="left", title_style="bold")
         for position, column in enumerate(columns):
-            table.add_column(column, justify="left" if position == 0 else "right")
+            table.add_column(Text(column), justify="left" if position == 0 else "right")
         for row in rows:
-            table.add_row(*("–" if cell is None else str(cell) for cell in row))
+            table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
         self._out.print(table)
 
     def note(self, text: str) -> None:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     if not 0 <= arguments.opacity <= 1:
         raise ConfigurationError(f"--opacity is {arguments.opacity}; 0 to 1 is allowed")
-    pictures = _find(arguments.pictures)
+    pictures = _find(arguments.pictures, arguments.out)
     left = [picture for picture in pictures if not (arguments.resume and _is_done(picture, arguments.out))]
     work = _Work(discreet.load(arguments.model), _detector() if arguments.mask_faces else None, arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -68,21 +68,24 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 1 if problems else 0
 
 
-def _find(words: Sequence[str]) -> list[Path]:
+def _find(words: Sequence[str], out: Path) -> list[Path]:
     """The pictures that the words name, each once.
 
     Raises:
+        UsageError: results would lie among the pictures.
         ConfigurationError: a folder or pattern without pictures, or two pictures whose results would
             have one name.
     """
     import glob
 
-    from discreet.errors import ConfigurationError
+    from discreet.errors import ConfigurationError, UsageError
 
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word)
         if path.is_dir():
+            if out.exists() and out.samefile(path):
+                raise UsageError(f"--out is {word} itself, and results would be parsed next time; name another")
             pictures = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES)
         elif not path.exists() and glob.has_magic(word):
             pictures = [Path(name) for name in sorted(glob.glob(word, recursive=True)) if Path(name).is_file()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "neighbouring_relation": plan.neighbouring_relation,
         "unit": plan.unit,
         "accountant": accountant_name(),
-        "cross_check": cross_check(plan),
+        "cross_check": _finite(cross_check(plan)),
     }
     expected = _expected(plan)
     output.result({**found, "expected": expected})
@@ -63,10 +64,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _side_by_side(arguments: argparse.Namespace, output: Output) -> int:
     """Plans for several ε and lengths of training, as far as they were not given."""
-    from discreet.errors import ConfigurationError
+    from discreet.errors import UsageError
 
     if arguments.noise_multiplier is not None:
-        raise ConfigurationError("--noise-multiplier needs --epochs; or give --epsilon, or neither, to compare plans")
+        raise UsageError("--noise-multiplier needs --epochs; or give --epsilon, or neither, to compare plans")
     epsilons = _EPSILONS if arguments.epsilon is None else (arguments.epsilon,)
     lengths = _EPOCHS if arguments.epochs is None else (arguments.epochs,)
     plans: list[dict[str, Any]] = []
@@ -109,9 +110,10 @@ def _side_by_side(arguments: argparse.Namespace, output: Output) -> int:
 def _plan(arguments: argparse.Namespace, epochs: float, epsilon: float | None) -> PrivacyPlan:
     """One plan, with the batch size that was asked for, or one of the shape that was measured."""
     from discreet.privacy.expectation import batch_size_for
-    from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
+    from discreet.privacy.plan import PrivacyPlan, check_sizes, default_delta, num_steps_for
 
     num_samples = arguments.num_samples
+    check_sizes(num_samples, epochs)
     batch_size = batch_size_for(num_samples, epochs) if arguments.batch_size is None else arguments.batch_size
     sizes = {
         "delta": default_delta(num_samples) if arguments.delta is None else arguments.delta,
@@ -123,6 +125,11 @@ def _plan(arguments: argparse.Namespace, epochs: float, epsilon: float | None) -
     if epsilon is not None:
         return PrivacyPlan.for_target(epsilon=epsilon, **sizes)
     return PrivacyPlan.for_noise(noise_multiplier=arguments.noise_multiplier, **sizes)
+
+
+def _finite(epsilon: float | None) -> float | None:
+    """What JSON can hold: with next to no noise the second accountant finds no ε at all."""
+    return epsilon if epsilon is not None and math.isfinite(epsilon) else None
 
 
 def _expected(plan: PrivacyPlan) -> dict[str, Any]:

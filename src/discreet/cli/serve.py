@@ -13,6 +13,8 @@ HELP = (
     "kept. Every option can also be set in the environment, as DISCREET_NAME."
 )
 
+_NUMBERS = {"N": int, "X": float}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One option for each setting."""
@@ -23,8 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         text = description if default in (None, "", False) else f"{description} (default: {default})"
         if kind == "flag":
             parser.add_argument(option, action="store_true", default=None, help=text)
+        elif "|" in kind:
+            parser.add_argument(option, choices=kind.split("|"), metavar=kind, help=text)
         else:
-            parser.add_argument(option, metavar=kind, help=text)
+            parser.add_argument(option, type=_NUMBERS.get(kind, str), metavar=kind, help=text)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:

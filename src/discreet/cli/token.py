@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Do the one thing that was asked."""
     from discreet.cli.state import state_folder
-    from discreet.errors import ConfigurationError, DependencyError
+    from discreet.errors import DependencyError, UsageError
     from discreet.service.settings import read_settings
 
     try:
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except ModuleNotFoundError as missing:
         raise DependencyError(f"{missing.name} is not installed; pip install 'discreet[serve]'") from None
     if arguments.drop_old and not arguments.rotate:
-        raise ConfigurationError("--drop-old goes with --rotate")
+        raise UsageError("--drop-old goes with --rotate")
     settings = read_settings()
     folder = state_folder() / "service"
     if arguments.rotate:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from discreet.cli.output import Output
+    from discreet.training.run import Outcome
 
 HELP = "Train a model by the settings in RUN.toml. Ctrl-C finishes the step and saves; --resume goes on."
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Train, and say what is guaranteed."""
+    from discreet.auditing.card import write_report
     from discreet.cli.state import state_folder
     from discreet.inference.models import start_folder
     from discreet.training.ranks import ranks_of_environment
@@ -52,16 +54,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.training.settings import read_settings
     from discreet.training.surroundings import Surroundings, silent
 
-    overrides = list(arguments.overrides)
-    if arguments.init is not None:
-        overrides.append(f'model.init="{arguments.init}"')
-    if arguments.micro_batch is not None:
-        overrides.append(f"training.micro_batch_size={arguments.micro_batch}")
-    if arguments.trials is not None:
-        overrides.append(f"training.trials={arguments.trials}")
-    if arguments.canaries is not None:
-        overrides.append(f"training.canaries={arguments.canaries}")
-    settings = read_settings(arguments.settings, overrides, arguments.private)
+    settings = read_settings(arguments.settings, _overrides(arguments), arguments.private)
     with ranks_of_environment() as ranks, interruptible(output) as should_stop:
         around = Surroundings(
             state=state_folder(),
@@ -80,24 +73,42 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             "the same command with --resume goes on"
         )
         return 1
+    write_report(arguments.out)
+    _tell(outcome, arguments.out, output)
+    return 0
+
+
+def _overrides(arguments: argparse.Namespace) -> list[str]:
+    """What --set says, and the options that are short for it."""
+    short = {
+        "model.init": None if arguments.init is None else f'"{arguments.init}"',
+        "training.micro_batch_size": arguments.micro_batch,
+        "training.trials": arguments.trials,
+        "training.canaries": arguments.canaries,
+    }
+    return arguments.overrides + [f"{key}={value}" for key, value in short.items() if value is not None]
+
+
+def _tell(outcome: Outcome, out: Path, output: Output) -> None:
+    """What a whole run gave, and where it lies."""
     output.result(
         {
             "epsilon": outcome.epsilon,
             "delta": outcome.delta,
             "num_steps": outcome.num_steps,
             "seconds": outcome.seconds,
-            "model": str(arguments.out / "model.safetensors"),
-            "statement": str(arguments.out / "statement.json"),
+            "model": str(out / "model.safetensors"),
+            "statement": str(out / "statement.json"),
+            "report": str(out / "report.html"),
         }
     )
     if outcome.epsilon is None:
-        output.line(f"{arguments.out} holds a model WITHOUT a privacy guarantee ({outcome.seconds:.0f} s)")
+        output.line(f"{out} holds a model WITHOUT a privacy guarantee ({outcome.seconds:.0f} s)")
     else:
         output.line(
-            f"{arguments.out} holds a model with ε = {outcome.epsilon:.3f} at δ = {outcome.delta:g} "
-            f"({outcome.num_steps} steps, {outcome.seconds:.0f} s); discreet card {arguments.out} says what that means"
+            f"{out} holds a model with ε = {outcome.epsilon:.3f} at δ = {outcome.delta:g} "
+            f"({outcome.num_steps} steps, {outcome.seconds:.0f} s); discreet card {out} says what that means"
         )
-    return 0
 
 
 @contextmanager

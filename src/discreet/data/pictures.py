@@ -25,7 +25,10 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         DataError: missing, truncated, too large, or not a JPEG, PNG or WebP.
     """
     with _reading(path, "a JPEG, PNG or WebP"), Image.open(path, formats=("JPEG", "PNG", "WEBP")) as opened:
-        return np.array(ImageOps.exif_transpose(opened).convert("RGB"))
+        upright = ImageOps.exif_transpose(opened)
+        if upright.mode.startswith("I"):  # 16 bits a pixel; Pillow would cut off what is above 255
+            upright = Image.fromarray((np.asarray(upright, np.uint32) >> 8).astype(np.uint8))
+        return np.array(upright.convert("RGB"))
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:

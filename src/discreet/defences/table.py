@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from discreet.defences.settings import CompareSettings, Defence
 from discreet.training.metrics import resampled_miou
 
 _RESAMPLES = 2000
+_MEASURED = ("start", "miou", "loss", "recovered")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,23 @@ class Comparison:
     num_pictures: int
     start: Measured | None
     rows: list[ComparedRow]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `discreet compare --json` prints: an interval stands beside its number, as `NAME_interval`."""
+        return {**_flat(self), "rows": [_flat(row) for row in self.rows]}
+
+
+def _flat(of: Comparison | ComparedRow) -> dict[str, Any]:
+    """Its fields; a measured one is two."""
+    told: dict[str, Any] = {}
+    for field in fields(of):
+        value = getattr(of, field.name)
+        if field.name in _MEASURED:
+            told[field.name] = None if value is None else value.value
+            told[f"{field.name}_interval"] = None if value is None else list(value.interval)
+        else:
+            told[field.name] = value
+    return told
 
 
 def tabulate(

@@ -89,19 +89,23 @@ def epsilon_curve(plan: PrivacyPlan, points: int = 20) -> list[tuple[int, float]
     return [*curve, (plan.num_steps, plan.epsilon)]
 
 
-def mu_of(events: Events) -> float:
-    """The smallest μ whose Gaussian mechanism is nowhere more private than the events.
+def mu_of(events: Events, delta: float) -> float:
+    """The smallest μ whose Gaussian mechanism is nowhere more private than the events, nor than their ε at `delta`.
 
     Compared on the trade-off curve itself, at every corner of the PLD's and in both
     directions (adding, removing), wherever both error rates of the attacker are at least
     1e-10; no central limit is involved. Without that floor μ would say little: far enough
-    out, any sampled mechanism looks as if it sampled everything.
+    out, any sampled mechanism looks as if it sampled everything. A large ε is told of further
+    out than that, and is covered by itself.
     Source: arXiv 1905.02383, definition 2.6; 2503.10945.
     """
-    return _mu(_merge(events))
+    from discreet.privacy.gaussian import mu_of_epsilon
+
+    epsilon = epsilon_of(events, delta)
+    return max(_mu(_merge(events)), mu_of_epsilon(epsilon, delta) if epsilon > 0 else 0.0)
 
 
-def mu_regret(events: Events) -> float:
+def mu_regret(events: Events, delta: float) -> float:
     """How far μ's trade-off curve lies from the PLD's own, at the worst place (arXiv 2503.10945)."""
     from gdpnum.converter import get_worst_case_regret
 
@@ -111,7 +115,7 @@ def mu_regret(events: Events) -> float:
     # gdpnum's own curve of a PLD mixes two discretisations and falls below the true one where
     # sampling makes them differ; only its regret is used, on the curve computed here
     alphas = np.unique(np.append(np.geomspace(1e-12, 1, 4000), np.linspace(0, 1, 4001)))
-    regret: Any = get_worst_case_regret(alphas, 1 - _best_tpr(merged, alphas), mu_of(events))
+    regret: Any = get_worst_case_regret(alphas, 1 - _best_tpr(merged, alphas), mu_of(events, delta))
     return float(regret)
 
 
@@ -238,7 +242,7 @@ def _likely_side(events: tuple[Event, ...]) -> list[tuple[NDArray[np.float64], N
 
 @lru_cache(maxsize=64)
 def _mu(events: tuple[Event, ...]) -> float:
-    """`mu_of` merged events: a test of rates (α, τ) needs μ = Φ⁻¹(1-α) - Φ⁻¹(1-τ) at least."""
+    """`mu_of` merged events, whatever their ε: a test of rates (α, τ) needs μ = Φ⁻¹(1-α) - Φ⁻¹(1-τ) at least."""
     from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] -- scipy has none
 
     if not events:
@@ -246,7 +250,8 @@ def _mu(events: tuple[Event, ...]) -> float:
     needed = [0.0]
     for fpr, tpr in _likely_side(events):
         seen = (fpr >= MU_RATE_FLOOR) & (tpr <= 1 - MU_RATE_FLOOR)
-        if not seen.any():
-            return math.inf
-        needed.append(float(np.max(ndtri(tpr[seen]) - ndtri(fpr[seen]))))
+        # between corners the curve enters what is seen at the floor, next to certain where there is hardly any noise
+        alphas = np.append(fpr[seen], MU_RATE_FLOOR)
+        powers = np.append(tpr[seen], min(float(np.interp(MU_RATE_FLOOR, fpr, tpr)), 1 - MU_RATE_FLOOR))
+        needed.append(float(np.max(ndtri(powers) - ndtri(alphas))))
     return max(needed)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Unit = Literal["image", "subject"]
 Clipping = Literal["flat", "per_layer", "automatic"]
-LARGEST_TARGET = 100.0
+SMALLEST_TARGET, LARGEST_TARGET = 0.01, 100.0
 
 
 class PrivacyPlan(BaseModel):
@@ -133,6 +133,8 @@ class PrivacyPlan(BaseModel):
         target = _positive_number("epsilon", epsilon)
         if target > LARGEST_TARGET:
             raise PlanError(f"epsilon is {epsilon}; above {LARGEST_TARGET:g} nothing is protected: use --no-private")
+        if target < SMALLEST_TARGET:
+            raise PlanError(f"epsilon is {epsilon}; below {SMALLEST_TARGET:g} nothing would be learned: raise it")
         # a first plan checks everything else before time goes into the search
         draft = cls.for_noise(
             noise_multiplier=1.0,
@@ -164,8 +166,8 @@ class PrivacyPlan(BaseModel):
 
     @cached_property
     def mu(self) -> float:
-        """The smallest Gaussian-DP parameter that covers the whole run."""
-        return mu_of(self.event())
+        """The smallest Gaussian-DP parameter that covers the whole run, and its ε; see `accountant.mu_of`."""
+        return mu_of(self.event(), self.delta)
 
     def sampler(self, key: RunKey) -> PoissonSampler:
         """The sampler that was accounted for."""
@@ -182,6 +184,12 @@ class PrivacyPlan(BaseModel):
                 f"sensitivity is {sensitivity}, below max_grad_norm {self.max_grad_norm}; ask the clipper for its own"
             )
         return GaussianNoise(key, self.noise_multiplier, sensitivity, self.expected_batch_size)
+
+
+def check_sizes(num_samples: int, epochs: float) -> None:
+    """Refuse a data set or a training of no size, before anything is computed from them."""
+    _positive_integer("num_samples", num_samples)
+    _positive_number("epochs", epochs)
 
 
 def num_steps_for(epochs: float, num_samples: int, batch_size: int) -> int:

@@ -71,8 +71,8 @@ class Guarantee(_Part):
     """What holds. ε and all that follows from it are None where nothing is guaranteed.
 
     mu is the smallest Gaussian-DP parameter that covers the mechanism at attackers' error rates
-    from mu_covers_rates_from on; mu_regret says how far its trade-off curve lies from the exact one.
-    epsilon_if_replacing_one is for comparison with work that exchanges one unit.
+    from mu_covers_rates_from on, and (epsilon, delta); mu_regret says how far its trade-off curve lies
+    from the exact one. epsilon_if_replacing_one is for comparison with work that exchanges one unit.
     """
 
     unit: str
@@ -245,8 +245,8 @@ def _guarantee(plan: PrivacyPlan, facts: RunFacts) -> Guarantee:
         released=tuple(facts.released),
         epsilon=epsilon_of(event, plan.delta) if holds else None,
         delta=plan.delta if holds else None,
-        mu=mu_of(event) if holds else None,
-        mu_regret=mu_regret(event) if holds else None,
+        mu=mu_of(event, plan.delta) if holds else None,
+        mu_regret=mu_regret(event, plan.delta) if holds else None,
         mu_covers_rates_from=MU_RATE_FLOOR,
         epsilon_curve=tuple(points),
         attacks=tuple(AttackBound(false_positive_rate=f, best_true_positive_rate=t) for f, t in rates),

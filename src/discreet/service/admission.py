@@ -109,6 +109,8 @@ class Rate:
             self._limit = parse(limit)
         except ValueError:
             raise ConfigurationError(f"rate is {limit!r}; write it like 120/minute or 5/second") from None
+        if self._limit.amount < 1:
+            raise ConfigurationError(f"rate is {limit!r}, which lets nobody in; give at least 1, e.g. 120/minute")
         self._window = MovingWindowRateLimiter(MemoryStorage())
 
     async def take(self, who: str) -> dict[str, str]:

@@ -156,6 +156,7 @@ class Pipeline:
         boxes = [[round(edge * zoom[axis % 2], 1) for axis, edge in enumerate(face.box)] for face in faces]
         described = result.summary() | {
             "labels": result.labels.describe(),
+            "palette": [list(colour) for colour in result.labels.palette],
             "faces": {"found": self._count(faces), "policy": self._settings.faces, "boxes": boxes},
             "model": self._exported.name,
         }

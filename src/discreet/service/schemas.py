@@ -53,13 +53,16 @@ class FacesFound(_Shape):
 
 
 class Parsed(_Shape):
-    """The answer in JSON. Both maps are PNG, base64: pixels are part ids, and numbers of persons."""
+    """The answer in JSON. Both maps are PNG, base64: pixels are part ids, and numbers of persons. `palette`: RGB of
+    each part, by id.
+    """
 
     width: int
     height: int
     parts_png: str | None = None
     persons_png: str | None = None
     labels: list[Label]
+    palette: list[list[int]]
     persons: list[PersonFound]
     parts: dict[str, int] | list[str]
     faces: FacesFound

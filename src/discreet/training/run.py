@@ -44,7 +44,7 @@ from discreet.training.run_folder import (
 from discreet.training.settings import RunSettings
 from discreet.training.starts import lineage_of, starting_model
 from discreet.training.surroundings import Surroundings
-from discreet.training.trials import check_choosable
+from discreet.training.trials import check_held_out
 from discreet.training.units import units_of
 
 PROBE_SIZE_PX = 64
@@ -104,7 +104,7 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
         with around.progress("read every picture once", len(run.source)) as advance:
             contents = picture_bytes(run.source, advance=advance)
             fingerprints = ledger.fingerprint(chain(contents, _subjects(settings, run.source)))
-        check_choosable(settings, ledger, fingerprints)
+        check_held_out(settings, ledger, fingerprints)
         if run.plan is not None:
             ledger.check_start(run.lineage, fingerprints)
         if not resume:
@@ -210,6 +210,13 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
     """Open the data, make the plan, build the network and try it."""
     data = settings.data
     source = open_spec(data.train, subject_pattern=data.subject_pattern, shared_pictures=data.shared_pictures)
+    if data.evaluate is not None:
+        held_out = open_spec(data.evaluate)  # now, not when everything is spent
+        if held_out.label_set != source.label_set:
+            raise ConfigurationError(
+                f"data.evaluate ({data.evaluate}) has other parts than data.train; ?labels=NAME at the end of either "
+                "shows it in others"
+            )
     units = units_of(source, settings.privacy.unit if settings.privacy else "image")
     plan = make_plan(settings, len(units))
     training = settings.training

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from discreet.errors import ConfigurationError
+from discreet.errors import ConfigurationError, UsageError
 from discreet.training.devices import DeviceChoice, Precision
 
 
@@ -201,7 +201,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
     name, separator, text = override.partition("=")
     section, dot, key = name.strip().partition(".")
     if not separator or not dot or not section or not key:
-        raise ConfigurationError(f"--set {override!r} is not section.key=value, e.g. training.epochs=3")
+        raise UsageError(f"--set {override!r} is not section.key=value, e.g. training.epochs=3")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except ValueError:

@@ -57,8 +57,12 @@ def with_learning_rate(settings: RunSettings, learning_rate: float) -> RunSettin
     )
 
 
-def check_choosable(settings: RunSettings, ledger: Ledger, private: Sequence[bytes]) -> None:
-    """Trials need other pictures to be chosen by.
+def check_held_out(settings: RunSettings, ledger: Ledger, private: Sequence[bytes]) -> None:
+    """What a private run is measured on, and trials are chosen by, is not what it learns from.
+
+    Metrics lie in the run's folder without noise: of training pictures they would be no part of what ε
+    holds for. Other pictures of protected subjects may be measured on, which the ledger notes, but may
+    not choose. A run without privacy may measure itself on anything.
 
     Args:
         settings: of the run.
@@ -66,21 +70,23 @@ def check_choosable(settings: RunSettings, ledger: Ledger, private: Sequence[byt
         private: fingerprints of the training pictures, and of their subjects where these are the unit.
 
     Raises:
-        ConfigurationError: there are none, or some of them are trained on.
+        ConfigurationError: trials have none, or some of them are trained on.
     """
-    if settings.training.trials == 1:
+    if settings.training.trials == 1 and (settings.privacy is None or settings.data.evaluate is None):
         return
     if settings.data.evaluate is None:
         raise ConfigurationError(
             f"the best of {settings.training.trials} trials is chosen by data.evaluate, which is not set; name public "
             "pictures there, or train without --trials"
         )
-    chosen_by = open_spec(settings.data.evaluate)
-    subjects = subject_bytes(_subjects(chosen_by, settings.data.subject_pattern))
-    if set(ledger.fingerprint([*picture_bytes(chosen_by), *subjects])) & set(private):
+    held_out = open_spec(settings.data.evaluate)
+    chooses = settings.training.trials > 1
+    subjects = subject_bytes(_subjects(held_out, settings.data.subject_pattern)) if chooses else ()
+    if set(ledger.fingerprint([*picture_bytes(held_out), *subjects])) & set(private):
         raise ConfigurationError(
-            f"data.evaluate ({settings.data.evaluate}) shares pictures or protected subjects with data.train; choosing "
-            "by them would cost privacy that nobody accounts for: name other pictures"
+            f"data.evaluate ({settings.data.evaluate}) shares pictures or protected subjects with data.train; "
+            f"{'choosing by' if chooses else 'measuring on'} them would cost privacy that nobody accounts for: "
+            "name other pictures"
         )
 
 

@@ -63,6 +63,7 @@ def test_json_holds_label_map_persons_and_timings(client: httpx.Client, picture:
     assert found["labels"][0] == {
         "id": 0, "name": "Background", "name_zh": "背景", "colour": "#000000", "left_right": None,
     }  # fmt: skip
+    assert found["palette"] == [list(bytes.fromhex(label["colour"][1:])) for label in found["labels"]]
     assert {"total", "decode", "faces", "parse", "encode"} <= found["milliseconds"].keys()
     assert found["request_id"] == answer.headers["x-request-id"]
     assert found["faces"]["policy"] == "mask"

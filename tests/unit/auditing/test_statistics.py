@@ -14,10 +14,8 @@ from discreet.auditing.statistics import (
     clopper_pearson,
     clopper_pearson_epsilon,
     epsilon_from_rates,
-    epsilon_of_mu,
     gdp_epsilon,
     mu_from_rates,
-    mu_of_epsilon,
     one_run_ceiling,
     one_run_epsilon,
     one_run_gdp_epsilon,
@@ -25,6 +23,7 @@ from discreet.auditing.statistics import (
     scale_interval,
 )
 from discreet.errors import ConfigurationError
+from discreet.privacy.gaussian import epsilon_of_mu, mu_of_epsilon
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,14 @@ def test_a_signed_card_is_verified(
 def test_a_key_without_a_file_to_sign_is_refused(
     run: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["card", str(run), "--key", str(keys[0])]) == 1
+    assert main(["card", str(run), "--key", str(keys[0])]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+def test_a_file_has_the_form_that_was_asked_for(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", str(run), "--format", "html", "--out", str(tmp_path / "card.html"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == "run"
+    assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
 
 
 def test_without_a_key_nothing_is_signed(run: Path, tmp_path: Path) -> None:

@@ -78,5 +78,5 @@ def test_subjects_by_a_pattern_are_counted_as_training_would(folder: Path, capsy
     assert "finds no subject in the name b" in capsys.readouterr().out
     assert main(["data", "check", spec, "--subject-pattern", "^a"]) == 1
     assert "has 0 groups" in capsys.readouterr().err
-    assert main(["data", "stats", spec, "--subject-pattern", "^(.)"]) == 1
+    assert main(["data", "stats", spec, "--subject-pattern", "^(.)"]) == 2
     assert "--subject-pattern is for check" in capsys.readouterr().err

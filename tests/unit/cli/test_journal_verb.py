@@ -96,9 +96,11 @@ def test_export_into_a_new_file_for_its_owner_only(
     assert "name a new file" in capsys.readouterr().err
 
 
-def test_one_json_object_and_many_lines_do_not_share_stdout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["journal", "export", "--json"]) == 1
-    assert "--out" in capsys.readouterr().err
+def test_one_json_object_holds_all_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["journal", "export"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main(["journal", "export", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"lines": 35, "entries": lines, "intact": True}
 
 
 def test_export_of_a_changed_journal_exits_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 
 from discreet.cli.main import VERBS, main
 from discreet.cli.output import Output
+from discreet.privacy.ledger import Ledger
 
 HELP_LIMIT_S = 0.3
+SIZES = ("--num-samples", "1000", "--batch-size", "100", "--epochs", "2")
 
 
 def run_discreet(*words: str) -> subprocess.CompletedProcess[str]:
@@ -100,8 +103,95 @@ def test_plans_are_compared_where_nothing_was_chosen(capsys: pytest.CaptureFixtu
     assert [plan["epochs"] for plan in plans] == [3, 10, 30]
     assert all(plan["epsilon"] <= 8 and 0 < plan["expected"]["kept"] < 1 for plan in plans)
     assert plans[0]["expected"]["kept"] < plans[-1]["expected"]["kept"]
-    assert main(["plan", "--num-samples", "10000", "--noise-multiplier", "1"]) == 1
+    assert main(["plan", "--num-samples", "10000", "--noise-multiplier", "1"]) == 2
     assert "--epochs" in capsys.readouterr().err
+
+
+def test_a_lost_ledger_is_no_unspent_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISCREET_STATE", str(tmp_path))
+    assert main(["ledger", "verify"]) == 1
+    assert "DISCREET_STATE" in capsys.readouterr().err
+    Ledger.open(tmp_path / "ledger.sqlite").close()
+    assert main(["ledger", "verify"]) == 0
+    for path in tmp_path.glob("ledger.sqlite*"):
+        if path.suffix != ".key":
+            path.unlink()
+    for action in ("verify", "show"):
+        assert main(["ledger", action, "people:nowhere"]) == 1
+        assert "bring back ledger.sqlite" in capsys.readouterr().err
+
+
+def test_names_with_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table("a [/x]", ("[b]",), [("o[/y]",)])
+    told = capsys.readouterr().out
+    assert all(text in told for text in ("a [/x]", "[b]", "o[/y]"))
+
+
+def test_a_terminal_that_knows_few_letters_still_gets_the_answer() -> None:
+    words = [sys.executable, "-m", "discreet", "plan", *SIZES, "--epsilon", "8"]
+    for more in ([], ["--json"]):
+        done = subprocess.run(
+            [*words, *more], capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+        )
+        assert done.returncode == 0, done.stderr
+        assert "num_steps" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
+    command = f"{sys.executable} -m discreet plan {' '.join(SIZES)} --epsilon 8 --json | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--num-samples", "0"],
+        ["--num-samples", "-5"],
+        ["--num-samples", "100", "--epochs", "-3"],
+        ["--num-samples", "100", "--epochs", "nan", "--epsilon", "8"],
+        ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--epsilon", "1e-9"],
+    ],
+    ids=" ".join,
+)
+def test_sizes_of_nothing_are_one_clear_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *words]) == 1
+    assert "discreet: " in capsys.readouterr().err
+
+
+def test_next_to_no_noise_is_one_json_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another accountant finds no ε there."""
+    sizes = ["--num-samples", "1000", "--batch-size", "1000", "--epochs", "1"]
+    assert main(["plan", *sizes, "--noise-multiplier", "0.05", "--delta", "1e-5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["mu"] == pytest.approx(20, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ledger", "show"],
+        ["ledger", "cap", "people:nowhere"],
+        ["audit"],
+        ["serve", "--port", "abc"],
+        ["serve", "--faces", "bogus"],
+        ["token", "--subject", "a", "--drop-old"],
+        ["train", "RUN.toml", "--out", "run", "--set", "nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISCREET_STATE", str(tmp_path / "state"))
+    Path("RUN.toml").write_text('[data]\ntrain = "people:nowhere"\n')
+    try:
+        code = main(words)
+    except SystemExit as problem:
+        code = problem.code
+    assert code == 2
+    assert not Path("run").exists()
 
 
 def test_a_plan_says_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:

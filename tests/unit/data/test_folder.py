@@ -49,6 +49,13 @@ def test_one_bit_maps_are_ids_zero_and_one(tmp_path: Path) -> None:
     assert set(np.unique(open_spec(f"folder:{tmp_path}")[0].parts)) == {1}
 
 
+def test_sixteen_bits_a_pixel_are_read_as_eight(tmp_path: Path) -> None:
+    write(tmp_path)
+    grey = np.full((6, 8), 0x4080, np.uint16)
+    Image.fromarray(grey).save(tmp_path / "images" / "a.png")
+    assert set(np.unique(open_spec(f"folder:{tmp_path}")[0].image)) == {0x40}
+
+
 def test_an_unknown_person_is_ignored_with_its_parts(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "persons").mkdir()

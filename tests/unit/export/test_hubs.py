@@ -21,6 +21,12 @@ from discreet.privacy.statement import PublicWeights, RunFacts, build_statement
 SHIPPED = shipped_models()["m2fp-lite"].sha256
 
 
+@pytest.fixture(autouse=True)
+def no_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was trained on this machine."""
+    monkeypatch.setenv("DISCREET_STATE", str(tmp_path / "state"))
+
+
 def trained(folder: Path, name: str, start: str | None) -> Path:
     """A run's folder, of a private run that began with weights of some hash."""
     save_model(folder, build(name, 21, seed=4), label_set("cihp"), image_size=(64, 64))
@@ -110,7 +116,7 @@ def test_shipped_weights_can_be_published(tmp_path: Path) -> None:
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "m2fp-lite", "--to", "huggingface", "--out", str(tmp_path), "--side", "256"]) == 1
+    assert main(["export", "m2fp-lite", "--to", "huggingface", "--out", str(tmp_path), "--side", "256"]) == 2
     assert "--side" in capsys.readouterr().err
     (tmp_path / "something").touch()
     assert main(["export", "m2fp-lite", "--to", "huggingface", "--out", str(tmp_path)]) == 1

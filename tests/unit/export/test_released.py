@@ -60,7 +60,7 @@ def test_what_cannot_be_exported_so_is_refused(
     assert main(["export", "m2fp-lite", "--to", "m2fp", "--out", str(tmp_path / "lite")]) == 1
     assert "no released layout" in capsys.readouterr().err
     assert not (tmp_path / "lite").exists()
-    assert main(["export", str(trained), "--to", "m2fp", "--out", str(tmp_path / "side"), "--side", "64"]) == 1
+    assert main(["export", str(trained), "--to", "m2fp", "--out", str(tmp_path / "side"), "--side", "64"]) == 2
     assert "any size" in capsys.readouterr().err
     assert not (tmp_path / "side").exists()
 

@@ -23,6 +23,7 @@ from discreet.privacy.accountant import (
     renyi_epsilon,
     replace_one_epsilon,
 )
+from discreet.privacy.gaussian import epsilon_of_mu
 from discreet.privacy.plan import PrivacyPlan
 
 SAMPLED = Event(1.5, 0.1, 30)
@@ -93,9 +94,9 @@ def test_exchanging_a_unit_costs_more() -> None:
 
 
 def test_mu_of_a_gaussian_is_its_own() -> None:
-    assert mu_of(WHOLE) == pytest.approx(0.75, rel=1e-3)
-    assert mu_of(WHOLE) >= 0.75 * (1 - 1e-6)
-    assert mu_regret(WHOLE) < 1e-3
+    assert mu_of(WHOLE, 1e-5) == pytest.approx(0.75, rel=1e-3)
+    assert mu_of(WHOLE, 1e-5) >= 0.75 * (1 - 1e-6)
+    assert mu_regret(WHOLE, 1e-5) < 1e-3
 
 
 def covers(mu: float, event: Event) -> bool:
@@ -107,12 +108,24 @@ def covers(mu: float, event: Event) -> bool:
 
 def test_mu_covers_and_nothing_smaller_does() -> None:
     event = Event(1.0, 0.05, 40)
-    mu = mu_of(event)
+    mu = mu_of(event, 1e-5)
     assert covers(mu, event)
     assert not covers(mu * 0.99, event)
     central_limit = 0.05 * math.sqrt(40 * (math.e - 1))
     assert not covers(central_limit, event)
-    assert 0 < mu_regret(event) < 0.1
+    assert 0 < mu_regret(event, 1e-5) < 0.1
+
+
+def test_mu_covers_epsilon_where_it_is_told_of_beyond_the_floor() -> None:
+    event = Event(0.5, 0.02, 200)
+    epsilon, mu = epsilon_of(event, 1e-5), mu_of(event, 1e-5)
+    assert epsilon_of_mu(mu, 1e-5) == pytest.approx(epsilon, rel=1e-9)
+    assert covers(mu, event)
+
+
+@pytest.mark.parametrize("noise_multiplier", [0.05, 0.07, 0.1, 0.3])
+def test_mu_is_finite_where_there_is_hardly_any_noise(noise_multiplier: float) -> None:
+    assert mu_of(Event(noise_multiplier, 1.0, 1), 1e-5) == pytest.approx(1 / noise_multiplier, rel=1e-3)
 
 
 @pytest.mark.parametrize("rate", [1e-9, 1e-4, 0.01, 0.1])
