@@ -134,7 +134,9 @@ class PrivacyPlan(BaseModel):
         if target > LARGEST_TARGET:
             raise PlanError(f"epsilon is {epsilon}; above {LARGEST_TARGET:g} nothing is protected: use --no-private")
         if target < SMALLEST_TARGET:
-            raise PlanError(f"epsilon is {epsilon}; below {SMALLEST_TARGET:g} nothing would be learned: raise it")
+            raise PlanError(
+                f"epsilon is {epsilon}; less than {SMALLEST_TARGET:g} is finer than the accounting: raise it"
+            )
         # a first plan checks everything else before time goes into the search
         draft = cls.for_noise(
             noise_multiplier=1.0,

@@ -104,7 +104,7 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
         with around.progress("read every picture once", len(run.source)) as advance:
             contents = picture_bytes(run.source, advance=advance)
             fingerprints = ledger.fingerprint(chain(contents, _subjects(settings, run.source)))
-        check_held_out(settings, ledger, fingerprints)
+        check_held_out(settings, ledger, fingerprints, around.progress)
         if run.plan is not None:
             ledger.check_start(run.lineage, fingerprints)
         if not resume:

@@ -21,6 +21,7 @@ from discreet.privacy.ledger import Ledger
 from discreet.training.private_data import picture_bytes, subject_bytes
 from discreet.training.run_folder import write_text
 from discreet.training.settings import RunSettings
+from discreet.training.surroundings import Progress
 
 TRIALS_FILE = "trials.json"
 # The lowest and the highest learning rate are this many times apart from the one in the settings.
@@ -57,7 +58,7 @@ def with_learning_rate(settings: RunSettings, learning_rate: float) -> RunSettin
     )
 
 
-def check_held_out(settings: RunSettings, ledger: Ledger, private: Sequence[bytes]) -> None:
+def check_held_out(settings: RunSettings, ledger: Ledger, private: Sequence[bytes], progress: Progress) -> None:
     """What a private run is measured on, and trials are chosen by, is not what it learns from.
 
     Metrics lie in the run's folder without noise: of training pictures they would be no part of what ε
@@ -68,6 +69,7 @@ def check_held_out(settings: RunSettings, ledger: Ledger, private: Sequence[byte
         settings: of the run.
         ledger: knows fingerprints.
         private: fingerprints of the training pictures, and of their subjects where these are the unit.
+        progress: shows how far it has read.
 
     Raises:
         ConfigurationError: trials have none, or some of them are trained on.
@@ -82,7 +84,9 @@ def check_held_out(settings: RunSettings, ledger: Ledger, private: Sequence[byte
     held_out = open_spec(settings.data.evaluate)
     chooses = settings.training.trials > 1
     subjects = subject_bytes(_subjects(held_out, settings.data.subject_pattern)) if chooses else ()
-    if set(ledger.fingerprint([*picture_bytes(held_out), *subjects])) & set(private):
+    with progress("read every held-out picture once", len(held_out)) as advance:
+        found = ledger.fingerprint([*picture_bytes(held_out, advance=advance), *subjects])
+    if set(found) & set(private):
         raise ConfigurationError(
             f"data.evaluate ({settings.data.evaluate}) shares pictures or protected subjects with data.train; "
             f"{'choosing by' if chooses else 'measuring on'} them would cost privacy that nobody accounts for: "
