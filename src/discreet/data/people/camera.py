@@ -73,7 +73,7 @@ def draw_camera(style: Style, persons: list[Person], rng: Rng) -> Camera:
     main = persons[0]
     framing = FRAMINGS[int(rng.choice(len(FRAMINGS), p=style.framing))]
     low, high = main.bounds()
-    if high[2] < 0.7 and framing not in ("far", "face"):
+    if high[2] < 0.7 * main.scale and framing not in ("far", "face"):
         framing = "whole"
     spread = float(np.tan(rng.uniform(*style.fov) / 2))
     middle, extent = _frame(framing, main, low, high, rng)
@@ -101,8 +101,10 @@ def _frame(framing: str, main: Person, low: Floats, high: Floats, rng: Rng) -> t
             return np.array([middle[0], middle[1], 0.28 * tall]), half * rng.uniform(0.55, 0.7)
         case "middle":
             return np.array([middle[0], middle[1], 0.58 * tall]), half * rng.uniform(0.35, 0.6)
-    below = min(rng.uniform(*_BELOW_TOP[framing]), 2 * half + 0.05)
-    top = head[2] + 0.2
+    # A head grows with the root of the height, more or less.
+    scale = main.scale if framing in ("knees up", "hips up") else main.scale**0.5
+    below = min(scale * rng.uniform(*_BELOW_TOP[framing]), 2 * half + 0.05)
+    top = head[2] + 0.2 * main.scale**0.5
     mixed = head if framing in ("bust", "face") else 0.5 * (head + middle)
     return np.array([mixed[0], mixed[1], top - below / 2]), below / 2 * rng.uniform(1.02, 1.25)
 

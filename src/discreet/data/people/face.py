@@ -49,13 +49,13 @@ class FaceLook:
     liner: float = 0.5
 
 
-def draw_face(rng: np.random.Generator, *, female: bool, age: float | None = None, brow: float = 1.0) -> FaceLook:
-    """A new face; without an age one is drawn evenly from 0 to 1."""
-    drawn_age = float(rng.random())
-    made_up = bool(rng.random() < 0.35) and female
+def draw_face(rng: np.random.Generator, *, female: bool, years: float, brow: float = 1.0) -> FaceLook:
+    """A new face of somebody so many years old: it begins to age at 18, and children are not made up."""
+    age = float(np.clip((years - 18) / 67, 0, 1))
+    made_up = bool(rng.random() < 0.35) and female and age > 0
     red, green, blue = (float(value) for value in rng.uniform(0.15, 0.6, 3))
     return FaceLook(
-        age=drawn_age if age is None else age,
+        age=age,
         mouth=float(rng.uniform(0.86, 1.12)),
         lips=float(rng.uniform(0.9, 1.3) if female else rng.uniform(0.7, 1.15)),
         brow=brow,

@@ -120,7 +120,9 @@ def _thing(x: float, y: float, rng: Rng) -> list[Layer]:
 def _statue(x: float, y: float, stone: Solid, rng: Rng) -> list[Layer]:
     """Somebody of stone, or a mannequin without head and hands: shaped like a person, and none."""
     body = template()
-    vertices = pose_body(draw_identity("statue", rng).shape, draw_pose(rng, supports=("feet",)).rotations).vertices
+    somebody = draw_identity("statue", rng)
+    posed = pose_body(somebody.shape, draw_pose(rng, supports=("feet",)).rotations)
+    vertices = posed.vertices * np.float32(somebody.height / body.height)
     plinth = float(rng.choice([0.03, 0.3, 0.6]))
     standing = turned(vertices, turn(2, float(rng.uniform(-1.2, 1.2))), np.array([x, y, plinth], np.float32))
     standing[:, 1] += min(0.3, y + _DEPTH_OF_A_THING - float(standing[:, 1].max()))  # an arm may reach back

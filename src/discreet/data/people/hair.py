@@ -79,7 +79,8 @@ def grow_hair(
     material = Hair(identity.hair, identity.seed, cut.curly, identity.skin, cut.thin_sides, cut.thin_top)
     fringe = bool(own.random() < cut.fringe)
     field = _scalp(cut, own, fringe=fringe, crown=kind != "balding")
-    layers = [cut_garment(figure, Garment("skin", field, _HAIR, _lift(cut, field, own, hat_line), material))]
+    lift = figure.head_scale * _lift(cut, field, own, hat_line)
+    layers = [cut_garment(figure, Garment("skin", field, _HAIR, lift, material))]
     if kind in ("bob", "long"):
         layers.append(_curtain(figure, identity, material, rng, hat_line, worn))
     for vertices, faces, sides in _strands(figure, kind, own, hat_line):
@@ -176,6 +177,7 @@ def _curtain(
     # From the shoulders down it is fuller.
     below = np.clip((NECK + 0.05 - points[:, 2]) / 0.06, 0, 1)
     lift = 0.008 + rng.uniform(0.005, 0.03) * below + 0.014 * (noise(points, 14, identity.seed) - 0.4) + loose.bulge
+    lift = figure.head_scale * lift
     cut = cut_at_zero(loose.faces, field.astype(np.float32))
     if not len(cut.faces):
         return None
@@ -194,22 +196,23 @@ def _strands(
     Returns:
         Vertices, faces, and how many vertices in a row are around one place of a strand, of each.
     """
-    centre, radii = skull(figure, 0.05)
+    scale, (centre, radii) = figure.head_scale, skull(figure, 0.05)
     highest = 0.06 if hat_line is None else hat_line - 0.075
     low = float(own.uniform(-0.07, 0.06))
-    tied = centre + np.array([0, radii[1] - 0.25 * max(low, 0), min(low, highest)])
+    tied = centre + np.array([0, radii[1] - 0.25 * scale * max(low, 0), scale * min(low, highest)])
     match kind:
         case "bun" if hat_line is None or low < highest:
-            size = own.uniform(0.032, 0.055)
-            return [(*ellipsoid(tied + np.array([0, 0.012, 0.02]), (size, 0.85 * size, 0.9 * size)), 1)]
+            size = scale * own.uniform(0.032, 0.055)
+            middle = tied + scale * np.array([0, 0.012, 0.02])
+            return [(*ellipsoid(middle, (size, 0.85 * size, 0.9 * size)), 1)]
         case "ponytail":
-            return [(*tail(tied, float(own.uniform(0.16, 0.42)), float(own.uniform(0.018, 0.034))), 12)]
+            return [(*tail(tied, float(own.uniform(0.16, 0.42)), scale * float(own.uniform(0.018, 0.034))), 12)]
         case "braids" if own.random() < 0.5:
-            return [(*braid(tied, np.array([0.0, 1.0, 0.0]), float(own.uniform(0.25, 0.45)), 0.02), 7)]
+            return [(*braid(tied, np.array([0.0, 1.0, 0.0]), float(own.uniform(0.25, 0.45)), 0.02 * scale), 7)]
         case "braids":
             length = float(own.uniform(0.2, 0.36))
-            sides = [(tied * (0, 1, 1) + (side * 0.055, -0.03, 0.0), side) for side in (-1, 1)]
-            return [(*braid(spot, np.array([0.7 * side, -0.1, 0.0]), length, 0.015), 7) for spot, side in sides]
+            sides = [(tied * (0, 1, 1) + scale * np.array([side * 0.055, -0.03, 0.0]), side) for side in (-1, 1)]
+            return [(*braid(spot, np.array([0.7 * side, -0.1, 0.0]), length, 0.015 * scale), 7) for spot, side in sides]
         case "locks":
             top = figure.shaped[template().rows("skin"), 2].max() - centre[2]
             roots = _roots(figure, own, hat_line)

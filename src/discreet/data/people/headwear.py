@@ -58,7 +58,9 @@ def _headscarf(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
         draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(["plain", "flowers"], p=[0.75, 0.25])),
         folds=0.6, seed=int(rng.integers(100_000)),
     )  # fmt: skip
-    scarf = cut_garment(figure, Garment("skin", field.astype(np.float32), _SCARF, 0.02, cloth, crumple=0.012))
+    scarf = cut_garment(
+        figure, Garment("skin", field.astype(np.float32), _SCARF, 0.02 * figure.head_scale, cloth, crumple=0.012)
+    )
     return [scarf] if scarf is not None else []
 
 
@@ -81,6 +83,7 @@ def _hat(figure: Figure, line: float, style: Style, cold: float, rng: Rng) -> li
     lift = 0.016 + _CROWN[kind] * crown
     if kind == "beanie" and rng.random() < 0.6:
         lift = lift + 0.008 * (height - line + slope * np.clip(depth, 0, None) < 0.045)
+    lift = figure.head_scale * lift
     crumple = 0.0 if kind == "helmet" else 0.006
     shell = cut_garment(figure, Garment("skin", field, _HAT, lift, material, crumple), int(rng.integers(1000)))
     layers = [shell] if shell else []
@@ -95,7 +98,7 @@ def _pompom(figure: Figure, lift: Floats, colour: Colour) -> Layer:
     """A ball of wool on top of a hat that stands off the head by `lift`, float32 [V]."""
     rows = template().rows("skin")
     top = rows[figure.shaped[rows, 2].argmax()]
-    radius = 0.038
+    radius = 0.038 * figure.head_scale
     up = np.array([0.0, 0.0, lift[top] + _POMPOM_STANDS * radius])
     vertices, faces = ellipsoid(figure.shaped[top] + up, (radius, radius, radius))
     material = Hair(colour, seed=3, curly=True)
@@ -114,8 +117,10 @@ def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) 
     else:
         width = np.full(len(angles), rng.uniform(0.06, 0.12) if kind == "brim" else 0.05)
         droop = 0.1 if kind == "brim" else 0.9
-    inner = outwards * (radii + 0.012)
-    outer = outwards * (radii + 0.014 + width[:, None])
+    scale = figure.head_scale
+    width = scale * width
+    inner = outwards * (radii + scale * 0.012)
+    outer = outwards * (radii + scale * 0.014 + width[:, None])
     rings = [np.column_stack([inner, np.zeros(len(angles))]), np.column_stack([outer, -droop * width])]
     vertices = (np.concatenate(rings) + centre).astype(np.float32)
     count, row = len(angles), np.arange(len(angles) - 1)
@@ -134,7 +139,8 @@ def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
     power = rng.uniform(0.6, 1.0)
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     cosine, sine = np.cos(angles), np.sin(angles)
-    rim = np.stack(
+    scale = figure.head_scale
+    rim = scale * np.stack(
         [np.sign(cosine) * np.abs(cosine) ** power * width, -0.026 + 0.008 * cosine**2,
          np.sign(sine) * np.abs(sine) ** power * height], 1
     )  # fmt: skip
@@ -155,8 +161,8 @@ def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
                 ]
     left, right = eyes
     mirror = np.array([-1, 1, 1])
-    hinge, ear = np.array([width, -0.018, 0.006]), np.array([0.045, 0.085, 0.01])
-    bridge = np.array([-width, -0.024, 0.004])
+    hinge, ear = scale * np.array([width, -0.018, 0.006]), scale * np.array([0.045, 0.085, 0.01])
+    bridge = scale * np.array([-width, -0.024, 0.004])
     for first, last in (
         (left + hinge, left + ear),
         (right + hinge * mirror, right + ear * mirror),

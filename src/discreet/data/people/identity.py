@@ -16,14 +16,16 @@ _SKIN: tuple[Colour, ...] = (
 )  # fmt: skip
 _HAIR: tuple[Colour, ...] = (
     (0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.24, 0.15, 0.09), (0.38, 0.24, 0.14), (0.62, 0.47, 0.28),
-    (0.78, 0.64, 0.42), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79), (0.45, 0.19, 0.09), (0.62, 0.22, 0.4),
-    (0.16, 0.3, 0.5), (0.32, 0.31, 0.31),
+    (0.78, 0.64, 0.42), (0.45, 0.19, 0.09), (0.62, 0.22, 0.4), (0.16, 0.3, 0.5),
 )  # fmt: skip
-_HAIR_ODDS = (0.25, 0.19, 0.14, 0.1, 0.08, 0.05, 0.05, 0.04, 0.04, 0.01, 0.01, 0.04)
+_HAIR_ODDS = (0.29, 0.22, 0.16, 0.115, 0.09, 0.055, 0.046, 0.012, 0.012)
+_GREY: tuple[Colour, ...] = ((0.32, 0.31, 0.31), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79))
 _MASCULINE_STYLES = {
     "bald": 0.07, "balding": 0.07, "cropped": 0.18, "short": 0.24, "undercut": 0.12, "full": 0.11, "bob": 0.02,
     "long": 0.04, "bun": 0.02, "ponytail": 0.02, "braids": 0.01, "locks": 0.03, "curls": 0.05, "afro": 0.02,
 }  # fmt: skip
+_THINNING = ("bald", "balding")
+_GROWN = 18
 _FEMININE_STYLES = {
     "bald": 0.01, "balding": 0.0, "cropped": 0.02, "short": 0.05, "undercut": 0.02, "full": 0.05, "bob": 0.17,
     "long": 0.3, "bun": 0.09, "ponytail": 0.12, "braids": 0.05, "locks": 0.02, "curls": 0.07, "afro": 0.03,
@@ -37,7 +39,8 @@ class Identity:
 
     Args:
         name: unique, e.g. "street-1-00017".
-        shape: float32 [K], coefficients of the body.
+        shape: float32 [K], coefficients of the body, as tall as the template. height: the person's own, metres.
+        years: of age, 3 to 90.
         feminine: whether clothes and hair are drawn from the feminine side.
         skin, lips, hair, iris: colours. hair_style: one of HAIR_STYLES.
         beard, brow: see Skin. seed: for textures.
@@ -45,6 +48,8 @@ class Identity:
 
     name: str
     shape: NDArray[np.float32]
+    height: float
+    years: float
     feminine: bool
     skin: Colour
     lips: Colour
@@ -57,34 +62,63 @@ class Identity:
 
 
 def draw_identity(name: str, rng: np.random.Generator) -> Identity:
-    """A new person; skin tones, sexes and sampled shapes are evenly spread."""
-    body = template()
+    """A new person; skin tones, sexes and ages are evenly spread."""
     female = bool(rng.random() < 0.5)
-    candidates = np.flatnonzero((body.traits[:, 0] < 0.5) == female)
-    first, second = rng.choice(candidates, 2, replace=False)
-    mix = rng.uniform(0, 0.5)
-    shape = body.shapes[first] * (1 - mix) + body.shapes[second] * mix
+    shape, height, years = _draw_body(rng, female=female)
+    grown = years >= _GROWN
     shade = float(rng.uniform(0.94, 1.05))
     skin = np.clip(np.asarray(_SKIN[rng.integers(len(_SKIN))]) * shade, 0, 1)
     lips = skin * (0.9, 0.66, 0.66)
-    if female and rng.random() < 0.4:
+    if female and grown and rng.random() < 0.4:
         lips = np.array([0.68, 0.2, 0.24]) * rng.uniform(0.7, 1.1)
     feminine = female if rng.random() < 0.93 else not female
-    styles = _FEMININE_STYLES if feminine else _MASCULINE_STYLES
-    bearded = not female and rng.random() < 0.4
+    bearded = not female and grown and rng.random() < 0.4
     return Identity(
         name=name,
-        shape=shape.astype(np.float32),
+        shape=shape,
+        height=height,
+        years=years,
         feminine=feminine,
         skin=_triple(skin),
         lips=_triple(lips),
-        hair=_HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS)],
+        hair=_draw_hair_colour(years, rng),
         iris=((0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22))[rng.choice(3, p=(0.7, 0.2, 0.1))],
-        hair_style=str(rng.choice(HAIR_STYLES, p=list(styles.values()))),
+        hair_style=_draw_hair_style(years, rng, feminine=feminine),
         beard=float(rng.uniform(0.3, 1.0)) if bearded else 0.0,
-        brow=float(rng.uniform(0.7, 1.0) if female else rng.uniform(0.9, 1.4)),
+        brow=float(rng.uniform(0.9, 1.4) if grown and not female else rng.uniform(0.7, 1.0)),
         seed=int(rng.integers(100_000)),
     )
+
+
+def _draw_body(rng: np.random.Generator, *, female: bool) -> tuple[NDArray[np.float32], float, float]:
+    """A mix of two sampled bodies of one sex and nearly one age: its shape, its height in metres, its years."""
+    body = template()
+    gender, years, own_height = body.traits[:, 0], body.traits[:, 1], body.traits[:, 4]
+    alike = np.flatnonzero((gender > 0.5) == female)
+    first = int(rng.choice(alike))
+    # The younger they are, the faster they grow.
+    near = alike[np.abs(years[alike] - years[first]) <= 1 + 0.1 * years[first]]
+    second, mix = int(rng.choice(near)), rng.uniform(0, 0.5)
+
+    def mixed(values_S: NDArray[np.floating]) -> NDArray[np.floating]:
+        return values_S[first] * (1 - mix) + values_S[second] * mix
+
+    return mixed(body.shapes).astype(np.float32), float(mixed(own_height)), float(mixed(years))
+
+
+def _draw_hair_colour(years: float, rng: np.random.Generator) -> Colour:
+    """Grey hair begins at 35; from 80 on nearly everybody has it."""
+    if rng.random() < np.clip((years - 35) / 50, 0, 0.9):
+        return _GREY[rng.integers(len(_GREY))]
+    return _HAIR[rng.choice(len(_HAIR), p=np.array(_HAIR_ODDS) / sum(_HAIR_ODDS))]
+
+
+def _draw_hair_style(years: float, rng: np.random.Generator, *, feminine: bool) -> str:
+    """Hair gets thin with the years, and not before somebody is grown."""
+    odds = dict(_FEMININE_STYLES if feminine else _MASCULINE_STYLES)
+    for style in _THINNING:
+        odds[style] *= float(np.clip((years - _GROWN) / 30, 0, 2))
+    return str(rng.choice(HAIR_STYLES, p=np.array(list(odds.values())) / sum(odds.values())))
 
 
 def _triple(colour: NDArray[np.floating]) -> Colour:

@@ -38,6 +38,10 @@ class Layer:
     labels: NDArray[np.uint8]
     material: Material
 
+    def scaled(self, factor: float) -> Layer:
+        """The layer so many times as large, about the origin."""
+        return replace(self, vertices=self.vertices.astype(np.float32) * np.float32(factor))
+
     def moved(self, rotation: Floats, offset: Floats) -> Layer:
         """The layer rotated [3, 3] about the origin, then moved by [3]."""
         return replace(self, vertices=turned(self.vertices, rotation, offset))

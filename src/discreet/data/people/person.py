@@ -36,6 +36,7 @@ class Person:
         subject: the identity's name. layers: what is labelled. seat: what the person sits on, which stays.
         top: metres from the ground to the highest point. posture: one of POSTURES.
         carried: what goes where the person goes, without a part of its own.
+        scale: how tall the person is, standing, beside the template.
     """
 
     subject: str
@@ -44,6 +45,16 @@ class Person:
     top: float
     posture: str = "upright"
     carried: tuple[Layer, ...] = ()
+    scale: float = 1.0
+
+    def scaled(self, factor: float) -> Person:
+        """The person with all that belongs to it, so many times as large."""
+        layers, seat, carried = (
+            tuple(layer.scaled(factor) for layer in part) for part in (self.layers, self.seat, self.carried)
+        )
+        return replace(
+            self, layers=layers, seat=seat, carried=carried, top=factor * self.top, scale=factor * self.scale
+        )
 
     def placed(self, rotation: Floats, offset: Floats) -> Person:
         """The person turned by [3, 3] and moved by [3]."""
@@ -113,14 +124,14 @@ def _stepped(points: Floats, step: Floats, times: int) -> Floats:
 def make_person(
     identity: Identity, style: Style, rng: np.random.Generator, supports: tuple[str, ...] = ("feet",)
 ) -> Person:
-    """An identity in a new pose and new clothes."""
+    """An identity in a new pose and new clothes: dressed at the template's height, then made as tall as it is."""
     body = template()
     pose = draw_pose(rng, supports=supports)
     expression = draw_expression(rng)
     figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
     cold = draw_cold(style, rng)
     outfit = draw_outfit(identity, style, cold, rng, legs_bent=pose.support in ("seat", "floor"))
-    face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine)
+    face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine, years=identity.years)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
     layers = [with_straight_borders(skin_layer(figure, part_labels(), skin, outfit))]
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
@@ -132,11 +143,13 @@ def make_person(
     pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, cold, rng, layers)
-    used = body.rows("skin")
-    return Person(
-        identity.name, tuple(layers), _rest(pose.support, figure.vertices[used], figure.vertices, rng),
-        float(figure.vertices[used, 2].max()), pose.posture, tuple(draw_carried(figure, style, rng, layers)),
+    bare = figure.vertices[body.rows("skin")]
+    seat = _rest(pose.support, bare, figure.vertices, rng)
+    carried = draw_carried(figure, style, rng, layers)
+    dressed = Person(
+        identity.name, tuple(layers), seat, float(bare[:, 2].max()), pose.posture, tuple(carried)
     )  # fmt: skip
+    return dressed.scaled(identity.height / body.height)
 
 
 def _rest(support: str, skin: Floats, vertices: Floats, rng: np.random.Generator) -> tuple[Layer, ...]:

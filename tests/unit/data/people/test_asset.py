@@ -7,9 +7,9 @@ from importlib import resources
 
 import numpy as np
 
-from discreet.data.people.body import template
+from discreet.data.people.body import shape_body, template
 
-BODY_SHA256 = "633e8b9516a0e8dd9634a12ea44f1442084b87dd77dccbecfa36d66d86656188"
+BODY_SHA256 = "45b611771b108e4d5c4e1adee7e8c3ec32dcbcf0a89adb9ef76f2cd497f236a6"
 
 
 def test_the_shipped_body_is_the_one_that_was_baked() -> None:
@@ -26,7 +26,33 @@ def test_the_body_is_whole() -> None:
     assert all(parent < bone for bone, parent in enumerate(body.parents))
     for faces in body.meshes.values():
         assert 0 <= faces.min() <= faces.max() < len(body.points)
-    gender, age = body.traits[:, 0], body.traits[:, 1]
-    assert 0.4 < (gender < 0.5).mean() < 0.6
-    assert age.min() >= 0.3
-    assert np.ptp(age) > 0.6
+
+
+def test_sampled_bodies_are_of_both_sexes_and_all_ages_and_as_tall_as_people_are() -> None:
+    body = template()
+    gender, years, height = body.traits[:, 0], body.traits[:, 1], body.traits[:, 4]
+    for male in (True, False):
+        own = (gender < 0.5) == male
+        counts = np.histogram(years[own], 10, (3, 90))[0]  # years are kept to a tenth or so
+        assert counts.min() >= 44
+        assert counts.max() <= 46
+    men, women = ((gender < 0.5) == male for male in (True, False))
+    grown, small = (years > 20) & (years < 80), years < 6
+    assert 1.72 < np.median(height[men & grown]) < 1.86
+    assert 1.57 < np.median(height[women & grown]) < 1.7
+    assert 0.9 < np.median(height[small]) < 1.15
+
+
+def test_shapes_are_as_tall_as_the_template_and_men_wider_at_the_shoulders() -> None:
+    """Gender has the sense that it says: the sketch of this body once had it the other way round."""
+    body, wide = template(), []
+    skin = body.rows("skin")
+    shoulders = skin[(body.arm[skin] > 0.3) & (body.arm[skin] < 0.7)]
+    hips = skin[(np.abs(body.points[skin, 2]) < 0.02) & (body.arm[skin] < 0.1)]
+    for shape in body.shapes:
+        points, _ = shape_body(shape)
+        assert abs(np.ptp(points[skin, 2]) / body.height - 1) < 0.02
+        wide.append(np.ptp(points[shoulders, 0]) / np.ptp(points[hips, 0]))
+    grown = body.traits[:, 1] > 20
+    men, women = ((body.traits[:, 0] < 0.5) == male for male in (True, False))
+    assert np.median(np.array(wide)[men & grown]) > 1.03 * np.median(np.array(wide)[women & grown])

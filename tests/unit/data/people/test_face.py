@@ -79,11 +79,14 @@ def test_a_closed_eye_shows_a_lid_and_a_gaze_moves_the_pupil() -> None:
 
 
 def test_faces_are_drawn_from_the_generator_alone_and_widely() -> None:
-    looks = [draw_face(np.random.default_rng(seed), female=seed % 2 == 0) for seed in range(200)]
-    assert looks[5] == draw_face(np.random.default_rng(5), female=False)
+    looks = [draw_face(np.random.default_rng(seed), female=seed % 2 == 0, years=seed / 2) for seed in range(200)]
+    assert looks[5] == draw_face(np.random.default_rng(5), female=False, years=2.5)
     assert {look.beard for look in looks} == set(BEARDS)
-    assert np.histogram([look.age for look in looks], 4, (0, 1))[0].min() > 30
-    assert all(look.shadow is None for look in looks[1::2])
+    assert [look.age for look in looks] == sorted(look.age for look in looks)
+    assert all(look.age == 0 for look in looks[:36])
+    assert looks[-1].age == 1
+    assert all(look.shadow is None for look in [*looks[:36], *looks[1::2]])
+    assert any(look.shadow is not None for look in looks[36::2])
     moods = [draw_expression(np.random.default_rng(seed)) for seed in range(200)]
     assert sum(mood.lids == 1 for mood in moods) in range(2, 20)
     assert sum(mood.smile > 0.2 for mood in moods) > 60
