@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from discreet.data.people import STYLES, render_picture
-from discreet.data.people.body import template
 from discreet.data.people.identity import draw_identity
 from discreet.labels import CIHP
 
@@ -40,14 +39,25 @@ def pictures(count: int, size_px: int) -> dict[str, object]:
 
 
 def identities(count: int) -> dict[str, object]:
-    """How bodies, skins and hair are spread over those drawn."""
+    """How ages, heights, skins and hair are spread over those drawn."""
     drawn = [draw_identity(str(k), np.random.default_rng([7, k])) for k in range(count)]
     brightness = np.array([np.mean(identity.skin) for identity in drawn])
-    ages = template().traits[:, 1]
+    years = np.array([identity.years for identity in drawn])
+    heights = np.array([identity.height for identity in drawn])
+    feminine = np.array([identity.feminine for identity in drawn])
+    groups = {
+        "children to 11": years < 12, "12 to 17": (years >= 12) & (years < 18),
+        "women": (years >= 18) & feminine, "men": (years >= 18) & ~feminine,
+    }  # fmt: skip
     return {
-        "feminine": round(float(np.mean([identity.feminine for identity in drawn])), 3),
+        "feminine": round(float(feminine.mean()), 3),
         "skin_brightness_quantiles": [round(float(q), 2) for q in np.quantile(brightness, [0, 0.25, 0.5, 0.75, 1])],
-        "body_age_quantiles": [round(float(q), 2) for q in np.quantile(ages, [0, 0.25, 0.5, 0.75, 1])],
+        "years_quantiles": [round(float(q), 1) for q in np.quantile(years, [0, 0.25, 0.5, 0.75, 1])],
+        "shares": {name: round(float(own.mean()), 3) for name, own in groups.items()},
+        "heights_m": {
+            name: [round(float(q), 2) for q in np.quantile(heights[own], [0.05, 0.5, 0.95])]
+            for name, own in groups.items()
+        },
         "hair": dict(Counter(identity.hair_style for identity in drawn).most_common()),
     }
 
