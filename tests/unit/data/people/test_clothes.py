@@ -32,7 +32,7 @@ from discreet.data.people.styles import find_style
 from discreet.data.people.tailoring import MAKES, Tailored
 from discreet.data.people.wardrobe import draw_cold, draw_outfit
 
-HAT, HAIR, SCARF, COAT, GLOVE, LEFT_SHOE, RIGHT_SHOE = 1, 2, 11, 7, 3, 18, 19
+HAT, HAIR, GLOVE, SUNGLASSES, COAT, SCARF, LEFT_SHOE, RIGHT_SHOE = 1, 2, 3, 4, 7, 11, 18, 19
 STREET = find_style("street")
 LEAST_LIFT_OF_A_HAT = 0.016
 
@@ -121,6 +121,24 @@ def hat_or_scarf(figure: Figure, wanted: Callable[[set[int]], bool]) -> set[int]
 def test_a_headscarf_covers_the_hair_and_a_hat_leaves_long_hair_below(figure: Figure) -> None:
     assert HAIR not in hat_or_scarf(figure, lambda labels: SCARF in labels)
     assert HAIR in hat_or_scarf(figure, lambda labels: HAT in labels)
+
+
+@pytest.mark.parametrize("years", [4, 10, 40, 85])
+def test_sunglasses_sit_before_the_eyes_of_every_age(years: float) -> None:
+    body = template()
+    figure = pose_body(body.shapes[np.abs(body.traits[:, 1] - years).argmin()], {})
+    everybody = replace(STREET, glasses=1.0, hats=0.0)
+    for seed in range(6):
+        layers = dress_head(
+            figure, somebody(hair_style="bald", feminine=False), everybody, 0.0, np.random.default_rng(seed)
+        )
+        (glasses,) = (layer for layer in layers if (layer.labels == SUNGLASSES).all())
+        for number, name in enumerate(("left_eye", "right_eye")):
+            eye = figure.vertices[body.rows(name)]
+            lens = glasses.vertices[25 * number : 25 * number + 25]
+            assert lens[:, 1].max() < eye[:, 1].min()
+            assert np.ptp(lens[:, 0]) > 0.8 * np.ptp(eye[:, 0])
+            assert abs(lens[:, 0].mean() - eye[:, 0].mean()) < 0.003
 
 
 def test_what_is_carried_has_no_part_and_hangs_on_the_person(figure: Figure) -> None:
