@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from discreet.auditing.card import card_html, read_card
 from discreet.cli.main import main
+from discreet.privacy.ledger import Ledger
 from tests.e2e.conftest import Discreet, environment, write_pictures
 
 Run = Callable[..., int]
@@ -363,6 +364,17 @@ def test_a_folder_in_use_is_not_overwritten(
     assert "not empty" in capsys.readouterr().err
     assert run_verb("train", run_toml, "--out", tmp_path / "nothing", "--resume") == 1
     assert "no run to resume" in capsys.readouterr().err
+
+
+def test_a_lost_ledger_stops_a_run_before_it_begins(
+    run_toml: Path, tmp_path: Path, state: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ledger.open(state / "ledger.sqlite").close()
+    (state / "ledger.sqlite").unlink()
+    assert run_verb("train", run_toml, "--out", tmp_path / "run") == 1
+    assert "bring back ledger.sqlite from a copy" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert not (state / "ledger.sqlite").exists()
 
 
 def test_a_cap_stops_a_run_before_it_begins(

@@ -53,14 +53,13 @@ def _check_usage(arguments: argparse.Namespace) -> None:
 
 
 def _require(path: Path, action: str, output: Output) -> None:
-    """A ledger that is lost, or looked for elsewhere, must not look like a budget that nobody spent."""
+    """A ledger that is looked for elsewhere must not look like a budget that nobody spent."""
     from discreet.errors import LedgerError
+    from discreet.privacy.ledger import Ledger
 
-    if path.exists() and path.stat().st_size:
+    if Ledger.is_at(path):
         return
     where = f"there is no ledger in {path.parent}; DISCREET_STATE says where it is"
-    if path.with_name(path.name + ".key").exists():
-        raise LedgerError(f"{where}. Its key is there, so that one was: bring back {path.name} from a copy")
     if action == "verify":
         raise LedgerError(where)
     output.note(f"{where}. Where none was trained with, nothing is spent")

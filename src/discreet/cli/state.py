@@ -32,12 +32,13 @@ def note_leaving(folder: Path) -> None:
 
     Raises:
         BudgetError: they were trained without privacy on pictures that a cap protects.
+        LedgerError: the ledger is lost.
     """
     from discreet.privacy.ledger import Ledger
     from discreet.training.release import note_leaving as note
     from discreet.training.run import LEDGER_FILE
 
     book = state_folder() / LEDGER_FILE
-    if book.exists():
+    if Ledger.is_at(book):
         with Ledger.open(book) as ledger:
             note(folder, ledger)

@@ -58,20 +58,49 @@ class Ledger:
     def open(cls, path: Path) -> Self:
         """Open the ledger at `path`, or begin one there; its key lies beside it.
 
+        A beginning goes in this order: the file with its tables, the key, the first record. So whatever
+        interrupts it, the next one goes on; and a key without a file says that the ledger was lost.
+
         Raises:
-            LedgerError: it is no ledger, or its key is missing, another one, or readable by others.
+            LedgerError: it is lost or no ledger, or its key is missing, another one, or readable by others.
         """
-        key = _key_beside(path)
+        cls.is_at(path)
         store = RecordStore(path)
-        check = hmac.new(key, b"ledger", hashlib.sha256).hexdigest()[:16]
-        with store.writing():
-            if store.head() is None:
-                store.append("genesis", "", {"key_check": check})
-        genesis = store.records("genesis")
-        if not genesis or genesis[0].payload["key_check"] != check:
+        try:
+            with store.writing():
+                begins = store.head() is None
+                key = _key_beside(path, begins=begins)
+                check = hmac.new(key, b"ledger", hashlib.sha256).hexdigest()[:16]
+                if begins:
+                    store.append("genesis", "", {"key_check": check})
+            genesis = store.records("genesis")
+            if not genesis or genesis[0].payload["key_check"] != check:
+                raise LedgerError(
+                    f"the key beside {path} is not the one this ledger began with; bring back the right one"
+                )
+        except BaseException:
             store.close()
-            raise LedgerError(f"the key beside {path} is not the one this ledger began with; bring back the right one")
+            raise
         return cls(store, key)
+
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Is a ledger there? One that is lost must not look like a budget that nobody spent.
+
+        Raises:
+            LedgerError: it was there, says its key.
+        """
+        key_path = _key_path(path)
+        began = key_path.exists()  # asked first: another process may begin the ledger, file before key
+        if path.exists() and path.stat().st_size:
+            return True
+        if began:
+            raise LedgerError(
+                f"{path} is lost: its key is there, so it was. DISCREET_STATE says where the ledger is; bring back "
+                f"{path.name} from a copy. Where nothing was ever trained with this folder, remove {key_path.name} to "
+                "begin anew: all that was spent, and every cap, would be forgotten"
+            )
+        return False
 
     def __enter__(self) -> Self:
         return self
@@ -333,12 +362,16 @@ def _check_fingerprints(fingerprints: Sequence[bytes]) -> None:
         )
 
 
-def _key_beside(path: Path) -> bytes:
+def _key_path(path: Path) -> Path:
+    """Where the key of the ledger at `path` lies."""
+    return path.with_name(path.name + ".key")
+
+
+def _key_beside(path: Path, *, begins: bool) -> bytes:
     """The ledger's own key, made with the ledger."""
-    key_path = path.with_name(path.name + ".key")
-    if not path.exists():
-        # it may exist: another process begins the same ledger, or its beginning was interrupted
-        with suppress(FileExistsError):
+    key_path = _key_path(path)
+    if begins:
+        with suppress(FileExistsError):  # the beginning goes on where it was interrupted
             write_secret(key_path, secrets.token_bytes(_KEY_BYTES))
     key = read_secret(key_path, LedgerError)
     if len(key) != _KEY_BYTES:

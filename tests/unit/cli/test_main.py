@@ -118,9 +118,11 @@ def test_a_lost_ledger_is_no_unspent_budget(
     for path in tmp_path.glob("ledger.sqlite*"):
         if path.suffix != ".key":
             path.unlink()
-    for action in ("verify", "show"):
-        assert main(["ledger", action, "people:nowhere"]) == 1
-        assert "bring back ledger.sqlite" in capsys.readouterr().err
+    leaving = ["export", "m2fp-lite", "--to", "m2fp", "--out", str(tmp_path / "exported")]
+    for words in (["ledger", "verify"], ["ledger", "show", "people:nowhere"], leaving):
+        assert main(words) == 1
+        assert "bring back ledger.sqlite" in capsys.readouterr().err, words
+    assert not (tmp_path / "exported").exists()
 
 
 def test_names_with_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

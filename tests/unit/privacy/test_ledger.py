@@ -289,6 +289,89 @@ def test_another_key_or_none_is_refused(path: Path) -> None:
         Ledger.open(path)
 
 
+@pytest.mark.parametrize("lost", ["removed", "emptied"])
+def test_a_lost_ledger_is_refused_and_not_begun_anew(path: Path, lost: str) -> None:
+    assert not Ledger.is_at(path)
+    Ledger.open(path).close()
+    assert Ledger.is_at(path)
+    if lost == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"")
+    for refused in (Ledger.open, Ledger.is_at):
+        with pytest.raises(LedgerError, match=r"bring back ledger\.sqlite from a copy.*would be forgotten"):
+            refused(path)
+    assert path.exists() == (lost == "emptied")
+    path.with_name(path.name + ".key").unlink()
+    Ledger.open(path).close()
+
+
+# Each child dies at the next call that reaches the disk; one child, at last, at none of them.
+KILLED_BEGINNINGS = """
+import os, pathlib, signal, sys
+from discreet.privacy.ledger import Ledger
+folder, survived, kill_at = pathlib.Path(sys.argv[1]), False, 0
+while not survived:
+    kill_at += 1
+    path = folder / str(kill_at) / "ledger"
+    child = os.fork()
+    if child == 0:
+        calls = 0
+        def count(frame, event, what):
+            global calls
+            if event.startswith("c_") and what.__name__ in ("mkdir", "open", "write", "link", "unlink", "execute"):
+                calls += 1
+                if calls == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.setprofile(count)
+        Ledger.open(path).close()
+        os._exit(0)
+    survived = os.waitpid(child, 0)[1] == 0
+    with Ledger.open(path) as ledger:
+        report, known = ledger.verify(), ledger.fingerprint([b"a"])
+    with Ledger.open(path) as ledger:
+        assert report.intact and report.num_records == 1 and ledger.fingerprint([b"a"]) == known, kill_at
+print(kill_at)
+"""
+
+
+def test_a_beginning_that_was_killed_anywhere_goes_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED_BEGINNINGS, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+
+
+BEGINNERS = """
+import os, pathlib, sys
+from discreet.privacy.ledger import Ledger
+for k in range(20):
+    path, (told, tell), (wait, go) = pathlib.Path(sys.argv[1]) / str(k) / "ledger", os.pipe(), os.pipe()
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            os.close(go)
+            os.read(wait, 1)
+            with Ledger.open(path) as ledger:
+                os.write(tell, ledger.fingerprint([b"a"])[0] + ledger.head().hash.encode())
+            os._exit(0)
+        children.append(child)
+    os.close(go)
+    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+    found = os.read(told, 6 * 96)
+    assert found == found[:96] * 6, found
+    for end in (told, tell, wait):
+        os.close(end)
+"""
+
+
+def test_processes_that_begin_at_once_begin_one_ledger(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", BEGINNERS, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_file_that_is_no_ledger_is_refused(path: Path) -> None:
     Ledger.open(path).close()
     path.write_bytes(b"not a database at all" * 100)
