@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ HELP = (
 )
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_OPTIONS_FILE = "parse.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,20 +40,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask-faces", action=argparse.BooleanOptionalAction, default=False,
         help="hide faces before anything else looks at the picture; pictures over 2048 px are made smaller first",
     )  # fmt: skip
-    parser.add_argument("--resume", action="store_true", help="leave out pictures whose results are there and newer")
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="leave out pictures whose results are there, newer, and of the same options, as DIR/parse.json notes",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Parse all pictures; one that cannot be read is reported, and the others are done."""
+    import json
+
     import discreet
     from discreet.errors import ConfigurationError, PictureError
 
     if not 0 <= arguments.opacity <= 1:
         raise ConfigurationError(f"--opacity is {arguments.opacity}; 0 to 1 is allowed")
     pictures = _find(arguments.pictures, arguments.out)
-    left = [picture for picture in pictures if not (arguments.resume and _is_done(picture, arguments.out))]
+    options = _shaping(arguments)
+    since = _made_since(options, arguments.out, arguments.resume)
+    left = [picture for picture in pictures if not (arguments.resume and _is_done(picture, arguments.out, since))]
     work = _Work(discreet.load(arguments.model), _detector() if arguments.mask_faces else None, arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if since == math.inf:
+        _write(arguments.out / _OPTIONS_FILE, (json.dumps(options, indent=1) + "\n").encode())
     done: list[dict[str, Any]] = []
     problems: list[dict[str, str]] = []
     with output.progress("parse", len(pictures), len(pictures) - len(left)) as advance:
@@ -63,6 +74,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             advance()
     output.result({"pictures": done, "problems": problems, "left_out": len(pictures) - len(left)})
     _show(done, arguments.out, output)
+    if arguments.resume:
+        output.line(f"{len(pictures) - len(left)} were there already")
     for problem in problems:
         output.error(problem["what"])
     return 1 if problems else 0
@@ -102,6 +115,51 @@ def _find(words: Sequence[str], out: Path) -> list[Path]:
                 f"{other} and {path} would both become {path.stem}.*.png; rename one, or parse them into two folders"
             )
     return list(found)
+
+
+def _shaping(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that shape results. *Public*: the model is named by the hash of its description, which holds that
+    of its weights, and not by a path."""
+    from discreet.inference.exported import digest_of
+    from discreet.inference.models import model_folder
+
+    model = digest_of(model_folder(arguments.model))
+    return {"model": model, "opacity": arguments.opacity, "mask_faces": arguments.mask_faces}
+
+
+def _made_since(options: dict[str, Any], out: Path, resume: bool) -> float:
+    """Since when results in a folder are made with these options; infinity where they are not, or nobody noted it.
+
+    Raises:
+        ConfigurationError: results of other options would be resumed, or another's file is in the way.
+    """
+    import json
+
+    from discreet.errors import ConfigurationError
+
+    path = out / _OPTIONS_FILE
+    try:
+        noted, since = json.loads(path.read_bytes()), path.stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return math.inf
+    except ValueError:
+        noted, since = None, math.inf
+    if not isinstance(noted, dict) or noted.keys() != options.keys():
+        raise ConfigurationError(f"{path} is not what parse notes there; move it away, or name another --out")
+    changed = [_as_said(name, noted[name]) for name in options if noted[name] != options[name]]
+    if resume and changed:
+        raise ConfigurationError(
+            f"{out} holds results with {', '.join(changed)}: resume with the same, parse all anew without --resume, or "
+            "name another --out"
+        )
+    return math.inf if changed else since
+
+
+def _as_said(name: str, value: object) -> str:
+    """An option as it was said on the command line."""
+    if name == "mask_faces":
+        return "--mask-faces" if value else "--no-mask-faces"
+    return "another --model" if name == "model" else f"--{name} {value}"
 
 
 @dataclass(frozen=True)
@@ -153,12 +211,10 @@ def _results_of(picture: Path, out: Path) -> tuple[Path, Path]:
     return out / f"{picture.stem}.overlay.png", out / f"{picture.stem}.parts.png"
 
 
-def _is_done(picture: Path, out: Path) -> bool:
-    """Whether both results are there and newer than the picture. Results are written whole or not at all."""
-    results = _results_of(picture, out)
-    return picture.exists() and all(
-        path.exists() and path.stat().st_mtime >= picture.stat().st_mtime for path in results
-    )
+def _is_done(picture: Path, out: Path, since: float) -> bool:
+    """Whether both results are there, of these options and newer than the picture; they are written whole."""
+    oldest = max(since, picture.stat().st_mtime) if picture.exists() else math.inf
+    return all(path.exists() and path.stat().st_mtime >= oldest for path in _results_of(picture, out))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -44,7 +44,7 @@ def test_a_folder_is_parsed(pictures: Path, model: Path, tmp_path: Path, capsys:
     assert set(first) == {"picture", "width", "height", "persons", "parts", "faces", "milliseconds"}
     assert (first["width"], first["height"], first["faces"]) == (40, 50, None)
     assert sorted(path.name for path in out.iterdir()) == [
-        "one.overlay.png", "one.parts.png", "two.overlay.png", "two.parts.png",
+        "one.overlay.png", "one.parts.png", "parse.json", "two.overlay.png", "two.parts.png",
     ]  # fmt: skip
     with Image.open(out / "two.parts.png", formats=("PNG",)) as parts:
         assert (parts.mode, parts.size) == ("P", (70, 30))
@@ -136,3 +136,63 @@ def test_what_was_done_is_left_out_unless_it_is_older(
     newer = (tmp_path / "out" / "two.parts.png").stat().st_mtime + 10
     os.utime(pictures / "two.png", (newer, newer))
     assert parsed("--resume") == ["two.png"]
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [(["--opacity", "0.25"], "--opacity 0.5"), (["--mask-faces"], "--no-mask-faces"), (["--model"], "another --model")],
+)
+def test_results_of_other_options_are_not_resumed(
+    more: list[str], named: str, pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["parse", str(pictures / "one.jpg"), str(pictures / "two.png"), "--out", str(out), "--model", str(model)]
+    other = [*more, "m2fp-lite"] if more == ["--model"] else more
+    assert main(words) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main([*words, *other, "--resume"]) == 1
+    error = capsys.readouterr().err
+    assert f"holds results with {named}: resume with the same" in error
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    # Half of them anew: the other half is still of the options before, and is not taken for done.
+    del words[1]
+    assert main([*words, *other]) == 0
+    capsys.readouterr()
+    words.insert(1, str(pictures / "one.jpg"))
+    assert main([*words, *other, "--resume", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert ([Path(entry["picture"]).name for entry in found["pictures"]], found["left_out"]) == (["one.jpg"], 1)
+    assert main([*words, *other, "--resume"]) == 0
+    assert "2 were there already" in capsys.readouterr().out
+
+
+def test_results_that_nobody_noted_the_options_of_are_made_anew(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["parse", str(pictures), "--out", str(out), "--model", str(model), "--resume"]
+    assert main(words) == 0
+    noted = (out / "parse.json").read_text()
+    assert str(tmp_path) not in noted
+    (out / "parse.json").unlink()
+    os.utime(pictures / "one.jpg", (0, 0))
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "0 were there already" in capsys.readouterr().out
+    assert (out / "parse.json").read_text() == noted
+
+
+def test_a_picture_named_parse_and_a_file_of_others_are_in_nobodys_way(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    (pictures / "one.jpg").rename(pictures / "parse.jpg")
+    (pictures / "two.png").rename(pictures / "parse.json.png")
+    words = ["parse", str(pictures), "--out", str(out), "--model", str(model)]
+    assert main(words) == 0
+    assert len(list(out.iterdir())) == 5
+    for mine in ("", "[1]", '{"mine": 1}'):
+        (out / "parse.json").write_text(mine)
+        assert main(words) == 1
+        assert "move it away" in capsys.readouterr().err
+        assert (out / "parse.json").read_text() == mine
