@@ -32,7 +32,7 @@ def read_image(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> N
         uint8 RGB [H, W, 3].
 
     Raises:
-        PictureError: missing, truncated, animated, too large, or not JPEG, PNG or WebP.
+        PictureError: missing, not readable, truncated, animated, too large, or not JPEG, PNG or WebP.
     """
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
@@ -52,7 +52,9 @@ def read_image(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> N
         raise PictureError(f"{name} is not a JPEG, PNG or WebP picture; convert it to one of these") from None
     except Image.DecompressionBombError:
         raise PictureError(f"{name} is too large; at most {max_pixels:,} pixels are allowed: make it smaller") from None
-    except Exception:  # decoders raise errors of many kinds on damaged files
+    except Exception as problem:  # decoders raise errors of many kinds on damaged files, but none with a number
+        if isinstance(problem, OSError) and problem.errno is not None:
+            raise PictureError(f"{name} cannot be read ({problem.strerror}); check the path and its links") from None
         raise PictureError(f"{name} is truncated or damaged; save it again from its original") from None
 
 

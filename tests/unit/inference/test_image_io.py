@@ -139,6 +139,12 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
         read_image(tmp_path / "gone.jpg")
     with pytest.raises(PictureError, match="is a folder"):
         read_image(tmp_path)
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    with pytest.raises(PictureError, match=r"loop\.jpg cannot be read \(Too many levels of symbolic links\)"):
+        read_image(tmp_path / "loop.jpg")
+    (tmp_path / "file").touch()
+    with pytest.raises(PictureError, match=r"cannot be read \(Not a directory\)"):
+        read_image(tmp_path / "file" / "a.jpg")
 
 
 def test_a_part_map_is_written_with_its_ids_and_shown_in_colour() -> None:
