@@ -44,14 +44,14 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = WorkerPool(settings)
         try:
-            await pool.start()
-        except DiscreetError as problem:
-            app.state.failure = str(problem)  # the server's own word on it would be a traceback
-            raise
-        try:
-            # Its keys stay in the state folder, wherever the journal lies.
-            folder = settings.journal or state / "journal"
-            journal = Journal(folder, days=settings.journal_days, keys=state / "journal-keys")
+            try:
+                await pool.start()
+                # Its keys stay in the state folder, wherever the journal lies.
+                folder = settings.journal or state / "journal"
+                journal = Journal(folder, days=settings.journal_days, keys=state / "journal-keys")
+            except DiscreetError as problem:
+                app.state.failure = str(problem)  # the server's own word on it would be a traceback
+                raise
             app.state.service = Service(
                 settings=settings, verifier=_verifier(settings, state), journal=journal, pool=pool, metrics=metrics,
                 admission=Admission(pool.num_workers, settings.queue, metrics), rate=rate, page=page,

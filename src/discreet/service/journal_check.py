@@ -65,6 +65,7 @@ def verify(folder: Path, *, checkpoints: Path | None = None, public_key: Path | 
     Raises:
         JournalError: there is no journal, or a copy cannot be read.
     """
+    _database_of(folder)  # before its key: where there is no journal, no other key would help
     key = _public_key(folder, public_key)
     report = Report()
     kept = _kept_elsewhere(checkpoints, key, report)
@@ -109,12 +110,18 @@ def export_lines(folder: Path, since: str = "", until: str = "") -> Iterator[dic
 @contextmanager
 def _reading(folder: Path) -> Generator[sqlite3.Connection]:
     """The database as it is at this moment, whoever writes."""
-    path = (folder / DATABASE_FILE).absolute()
-    if not path.is_file():
-        raise JournalError(f"{folder} holds no journal ({DATABASE_FILE}); name the folder of one")
+    path = _database_of(folder)
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10, isolation_level=None)) as database:
         database.execute("BEGIN")
         yield database
+
+
+def _database_of(folder: Path) -> Path:
+    """Where a journal's database is."""
+    path = (folder / DATABASE_FILE).absolute()
+    if not path.is_file():
+        raise JournalError(f"{folder} holds no journal ({DATABASE_FILE}); name the folder of one")
+    return path
 
 
 def _public_key(folder: Path, copy: Path | None) -> Ed25519PublicKey:

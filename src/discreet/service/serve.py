@@ -131,6 +131,8 @@ def check_together(settings: ServiceSettings) -> None:
         settings.denylist,
     ):
         if path is not None and not path.is_file():
+            if path.exists():
+                raise ConfigurationError(f"{path} is a folder or no plain file; name the file itself")
             raise ConfigurationError(f"{path} does not exist; check the path")
     if settings.cert is not None and (settings.open or settings.behind_proxy):
         raise ConfigurationError("--cert makes HTTPS, --open and --behind-proxy make plain HTTP; choose one")

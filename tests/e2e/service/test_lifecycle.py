@@ -159,6 +159,9 @@ def test_without_its_journal_it_answers_nothing(open_service: Running, picture: 
         (("--faces", "some"), "--faces", 2),
         (("--model", "nothing"), "nothing", 1),
         (("--rate", "often"), "120/minute", 1),
+        (("--rate", "0/minute"), "lets nobody in", 1),
+        (("--journal", __file__), f"{__file__} cannot be made (File exists)", 1),
+        (("--denylist", str(Path(__file__).parent)), "is a folder", 1),
     ],
 )
 def test_settings_that_would_be_unsafe_are_refused_in_one_line(

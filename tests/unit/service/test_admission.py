@@ -107,3 +107,5 @@ def test_rates_are_by_subject_and_say_what_is_left() -> None:
 def test_a_rate_that_makes_no_sense() -> None:
     with pytest.raises(ConfigurationError, match="120/minute"):
         Rate("often")
+    with pytest.raises(ConfigurationError, match="'0/minute', which lets nobody in; give at least 1"):
+        Rate("0/minute")

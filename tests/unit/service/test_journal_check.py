@@ -327,8 +327,9 @@ def test_problems_are_not_endless(tmp_path: Path) -> None:
 
 
 def test_without_a_journal_it_says_so(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(JournalError, match="public key"):
-        verify(tmp_path / "none")
+    for copy in (None, folder / "public-key.pem"):
+        with pytest.raises(JournalError, match="none holds no journal"):
+            verify(tmp_path / "none", public_key=copy)
     (folder / "journal.sqlite").unlink()
     with pytest.raises(JournalError, match="holds no journal"):
         verify(folder)
