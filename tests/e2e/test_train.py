@@ -360,9 +360,10 @@ def test_a_folder_in_use_is_not_overwritten(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-    assert run_verb("train", run_toml, "--out", tmp_path / "mine") == 1
+    unread = ["--set", "data.train=folder:nowhere"]  # refused before any picture is looked for
+    assert run_verb("train", run_toml, "--out", tmp_path / "mine", *unread) == 1
     assert "not empty" in capsys.readouterr().err
-    assert run_verb("train", run_toml, "--out", tmp_path / "nothing", "--resume") == 1
+    assert run_verb("train", run_toml, "--out", tmp_path / "nothing", "--resume", *unread) == 1
     assert "no run to resume" in capsys.readouterr().err
 
 

@@ -35,6 +35,7 @@ from discreet.training.release import release_metrics, release_model, release_st
 from discreet.training.run_folder import (
     RUN_FILE,
     RunRecord,
+    check_folder,
     open_run,
     private_folder,
     read_record,
@@ -86,6 +87,8 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
     started = time.monotonic()
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
+    if around.ranks.leads:  # now, not when every picture was read
+        check_folder(out, settings, resume=resume, num_processes=around.ranks.size)
     run = _prepare(settings, around)
     work = _lead if around.ranks.leads else _follow
     done, private = work(settings, out, around, run, resume)

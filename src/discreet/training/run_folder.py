@@ -40,8 +40,8 @@ class RunRecord:
     num_processes: int = 1
 
 
-def open_run(out: Path, settings: RunSettings, *, resume: bool, num_processes: int = 1) -> RunRecord:
-    """Start a run in `out`, or find the one to go on with.
+def check_folder(out: Path, settings: RunSettings, *, resume: bool, num_processes: int = 1) -> RunRecord | None:
+    """The run in `out` to go on with; None where a new one may start there. Writes nothing.
 
     Raises:
         ConfigurationError: the folder holds something already and --resume was not given.
@@ -63,6 +63,18 @@ def open_run(out: Path, settings: RunSettings, *, resume: bool, num_processes: i
         return record
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"{out} exists and is not empty; choose another folder, or go on with --resume")
+    return None
+
+
+def open_run(out: Path, settings: RunSettings, *, resume: bool, num_processes: int = 1) -> RunRecord:
+    """Start a run in `out`, or find the one to go on with.
+
+    Raises:
+        DiscreetError: as of `check_folder`.
+    """
+    record = check_folder(out, settings, resume=resume, num_processes=num_processes)
+    if record is not None:
+        return record
     out.mkdir(parents=True, exist_ok=True)
     record = RunRecord(secrets.token_hex(8), settings.digest(), num_processes=num_processes)
     write_text(out / "config.toml", settings.to_toml())
