@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -72,7 +72,7 @@ class TrainingSettings(_Section):
     epochs: float = Field(default=30, gt=0, allow_inf_nan=False)
     batch_size: int = Field(default=1024, ge=1)  # expected, public
     # Pictures at once. Performance only: the mechanism does not know it. "auto": as many as fit in memory.
-    micro_batch_size: Literal["auto"] | Annotated[int, Field(ge=1)] = 8
+    micro_batch_size: Literal["auto"] | int = 8
     # Computes inner activations again in the backward pass instead of keeping them: less memory, more time.
     activation_checkpointing: bool = False
     # Pictures a unit and step: views of one picture, or several pictures of a subject; averaged before clipping.
@@ -94,6 +94,13 @@ class TrainingSettings(_Section):
     precision: Precision = "float32"  # of layers; what is clipped, summed and noised is float32 either way
     canaries: int = Field(default=0, ge=0)  # units that a coin each lets in or leaves out, for an audit to guess
     trials: int = Field(default=1, ge=1, le=64)  # runs at several learning rates; ε covers all of them together
+
+    @field_validator("micro_batch_size", mode="before")
+    @classmethod
+    def _auto_or_a_number(cls, given: object) -> object:
+        if given != "auto" and not (isinstance(given, int) and given >= 1):
+            raise ValueError('give how many pictures, at least 1, or "auto" for as many as fit in memory')
+        return given
 
     @field_validator("image_size", mode="before")
     @classmethod
