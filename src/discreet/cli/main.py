@@ -58,6 +58,15 @@ def _overview() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:  # here, because importing a verb takes seconds
+        sys.stderr.write("discreet: interrupted; nothing that was finished is lost\n")
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """One verb, whose errors become a line."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in VERBS:
         overview = _overview()
@@ -88,7 +97,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         if where is None:
             raise  # not about a file: a fault of ours
         output.error(f"{where}: {problem.strerror}; check the path, who may write there, and the space left")
-        return 1
-    except KeyboardInterrupt:
-        output.error("interrupted; nothing that was finished is lost")
         return 1

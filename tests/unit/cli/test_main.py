@@ -78,6 +78,18 @@ def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch
     assert "No space left on device; check the path" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("where", ["discreet.cli.main.importlib.import_module", "discreet.cli.plan.run"])
+def test_ctrl_c_is_one_line_also_while_a_verb_is_imported(
+    where: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    assert main(["plan", "--num-samples", "9"]) == 1
+    assert capsys.readouterr().err == "discreet: interrupted; nothing that was finished is lost\n"
+
+
 def test_plan_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["plan", "--num-samples", "1716", "--batch-size", "512", "--epochs", "60", "--noise-multiplier", "4"]
     assert main([*words, "--delta", "1e-5", "--json"]) == 0
