@@ -110,16 +110,15 @@ def _side_by_side(arguments: argparse.Namespace, output: Output) -> int:
 def _plan(arguments: argparse.Namespace, epochs: float, epsilon: float | None) -> PrivacyPlan:
     """One plan, with the batch size that was asked for, or one of the shape that was measured."""
     from discreet.privacy.expectation import batch_size_for
-    from discreet.privacy.plan import PrivacyPlan, check_sizes, default_delta, num_steps_for
+    from discreet.privacy.plan import PrivacyPlan, default_delta, num_steps_for
 
     num_samples = arguments.num_samples
-    check_sizes(num_samples, epochs)
     batch_size = batch_size_for(num_samples, epochs) if arguments.batch_size is None else arguments.batch_size
     sizes = {
-        "delta": default_delta(num_samples) if arguments.delta is None else arguments.delta,
+        "num_steps": num_steps_for(epochs, num_samples, batch_size),
         "num_samples": num_samples,
         "expected_batch_size": batch_size,
-        "num_steps": num_steps_for(epochs, num_samples, batch_size),
+        "delta": default_delta(num_samples) if arguments.delta is None else arguments.delta,
         "unit": arguments.unit,
     }
     if epsilon is not None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from discreet.privacy.plan import PrivacyPlan
+from discreet.privacy.plan import PrivacyPlan, check_sizes
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,11 @@ def batch_size_for(num_samples: int, epochs: float, measured: Measurements | Non
     """A batch as large beside the number of steps as was measured; who trains longer has more of both alike.
 
     Large batches drown the noise, steps are what is learned in. No rule better than this was measured.
+
+    Raises:
+        PlanError: a data set or a training of no size.
     """
+    check_sizes(num_samples, epochs)
     measured = measured or measurements()
     seen = epochs * num_samples
     steps = measured.fewest_steps * math.sqrt(seen / measured.samples_seen)

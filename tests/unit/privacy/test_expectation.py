@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from discreet.errors import PlanError
 from discreet.privacy.expectation import (
     MeasuredRun,
     Measurements,
@@ -69,6 +70,9 @@ def test_batch_and_steps_grow_alike() -> None:
     assert batch_size_for(500, 1.536, measured()) == 57
     assert batch_size_for(100, 60, measured()) == 25, "at most a quarter of all"
     assert batch_size_for(2, 1, measured()) == 1
+    for num_samples, epochs in ((0, 1.0), (100, 0.0), (100, math.nan)):
+        with pytest.raises(PlanError):
+            batch_size_for(num_samples, epochs, measured())
 
 
 def test_what_is_shipped_is_sound() -> None:
