@@ -43,6 +43,14 @@ def test_ten_runs_at_eight_cost_about_thirty_three() -> None:
     assert epsilon_of([one] * 10, 1e-5) == pytest.approx(33, abs=1)
 
 
+@pytest.mark.parametrize("noise", [1000.0, 1e6])
+def test_an_epsilon_finer_than_the_accounting_is_refused_at_once(noise: float) -> None:
+    """The second accountant would take minutes and all memory, or find no number."""
+    plan = plan_of((1000, 100, 30, noise, 1e-5, 0.0, 0.0))
+    with pytest.raises(PlanError, match=r"less than 0\.01 is finer than the accounting: lower it"):
+        cross_check(plan)
+
+
 def test_accountants_that_disagree_stop_the_plan() -> None:
     plan = plan_of(ROWS[2])
     plan.__dict__["epsilon"] = 4.373  # what a central-limit accountant would have said of a like plan

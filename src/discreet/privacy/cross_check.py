@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from discreet.errors import PlanError
+from discreet.privacy.plan import SMALLEST_TARGET
 
 if TYPE_CHECKING:
     from discreet.privacy.plan import PrivacyPlan
@@ -19,9 +20,18 @@ _ABSOLUTE_ERROR = 0.01  # what PRV is allowed to add on top of the true ε
 
 
 def cross_check(plan: PrivacyPlan) -> float | None:
-    """The plan's ε by Opacus' PRV accountant; None where torch or Opacus is not installed."""
+    """The plan's ε by Opacus' PRV accountant; None where torch or Opacus is not installed.
+
+    Raises:
+        PlanError: ε is finer than it resolves.
+    """
     if find_spec("torch") is None or find_spec("opacus") is None:
         return None
+    if plan.epsilon < SMALLEST_TARGET:
+        raise PlanError(
+            f"noise_multiplier is {plan.noise_multiplier:g}, which makes epsilon {plan.epsilon:.2g}; less than "
+            f"{SMALLEST_TARGET:g} is finer than the accounting: lower it, or give epsilon"
+        )
     error = min(_ABSOLUTE_ERROR, plan.epsilon / 100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Opacus warns of its own imports, and of orders it merely brackets with

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Unit = Literal["image", "subject"]
 Clipping = Literal["flat", "per_layer", "automatic"]
 SMALLEST_TARGET, LARGEST_TARGET = 0.01, 100.0
+LARGEST_NOISE = 1e6
 
 
 class PrivacyPlan(BaseModel):
@@ -103,6 +104,11 @@ class PrivacyPlan(BaseModel):
         clipping: Clipping = "flat",
     ) -> Self:
         """A plan with this noise; give num_steps or epochs. δ is `default_delta` if left out."""
+        if _positive_number("noise_multiplier", noise_multiplier) > LARGEST_NOISE:
+            raise PlanError(
+                f"noise_multiplier is {noise_multiplier:g}; it must lie above 0 and be at most {LARGEST_NOISE:g}: "
+                "nothing is learned under more"
+            )
         num_samples = _positive_integer("num_samples", num_samples)
         return cls(
             unit=unit,

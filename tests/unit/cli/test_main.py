@@ -167,6 +167,8 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
         ["--num-samples", "100", "--epochs", "-3"],
         ["--num-samples", "100", "--epochs", "nan", "--epsilon", "8"],
         ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--epsilon", "1e-9"],
+        ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--noise-multiplier", "1e9"],
+        ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--noise-multiplier", "1e4"],
     ],
     ids=" ".join,
 )

@@ -95,6 +95,12 @@ def test_noise_that_is_none_is_refused(noise: Any) -> None:
         PrivacyPlan.for_noise(noise_multiplier=noise, **SIZES)
 
 
+@pytest.mark.parametrize("noise", [1.1e6, 1e9, 1e300])
+def test_noise_that_drowns_everything_is_refused(noise: float) -> None:
+    with pytest.raises(PlanError, match="it must lie above 0 and be at most 1e\\+06"):
+        PrivacyPlan.for_noise(noise_multiplier=noise, **SIZES)
+
+
 def test_missing_unknown_and_other_relations_are_refused() -> None:
     content = PrivacyPlan.for_noise(**NOISY).model_dump()
     with pytest.raises(PlanError, match="delta"):
