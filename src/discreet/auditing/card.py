@@ -87,7 +87,7 @@ def _audit_summary(path: Path) -> dict[str, Any] | None:
 
 
 def write_report(run: Path) -> None:
-    """`report.html` in a run's folder: its card as a page. Written when a run is complete, and anew after an audit.
+    """`report.html` in a run's folder: its card as a page. The verb `train` writes it, and `audit` does so anew.
 
     Raises:
         DataError: the folder holds no statement.
