@@ -102,6 +102,16 @@ def test_nothing_to_parse_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert "holds no picture" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("spelt", ["{}", "{}/", "{}/../pictures"])
+def test_results_never_lie_among_the_pictures(
+    spelt: str, pictures: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(pictures.iterdir())
+    assert main(["parse", str(pictures), "--out", spelt.format(pictures), "--model", str(model)]) == 2
+    assert "name another" in capsys.readouterr().err
+    assert sorted(pictures.iterdir()) == before
+
+
 def test_faces_are_hidden_before_parsing(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     portrait = Path(__file__).parents[2] / "assets" / "faces" / "portrait.png"
     words = ["parse", str(portrait), "--model", str(model), "--opacity", "0", "--json"]

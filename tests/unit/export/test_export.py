@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from discreet.cli.main import main
 from discreet.errors import ConfigurationError, WeightsError
 from discreet.export import folder as export_folder
 from discreet.export.folder import compare, export_network, sizes_around
@@ -67,6 +68,29 @@ def test_a_folder_with_something_in_it_is_left_alone(trained: Path, tmp_path: Pa
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="not empty"):
         export_network(trained, tmp_path, name="mine", sizes=[(64, 64)])
+
+
+@pytest.mark.parametrize(("side", "code"), [("31", 2), ("32", 0), ("2048", 0), ("2049", 2), ("-64", 2)])
+def test_a_side_has_bounds(
+    side: str,
+    code: int,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = []
+
+    def noted(_: Path, out: Path, *, sizes: list[tuple[int, int]], **__: object) -> list[object]:
+        out.mkdir()
+        asked.extend(sizes)
+        return []
+
+    monkeypatch.setenv("DISCREET_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(export_folder, "export_network", noted)
+    assert main(["export", str(trained), "--to", "web", "--out", str(tmp_path / "out"), "--side", side]) == code
+    assert asked == ([(int(side), int(side))] if code == 0 else [])
+    assert ("32 to 2048 pixels" in capsys.readouterr().err) == (code == 2)
 
 
 def test_shapes_have_about_as_many_pixels() -> None:
