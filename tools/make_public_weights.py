@@ -338,6 +338,16 @@ def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, 
     return found
 
 
+def tell_quality(
+    name: str, work: Path, model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, int]
+) -> None:
+    """Measure once, keep it in the work folder, and print it."""
+    verdict = work / f"{name}.json"
+    if not verdict.exists():
+        verdict.write_text(json.dumps(quality(model, held_out, image_size), ensure_ascii=False))
+    print(f"{name}: {verdict.read_text()}", flush=True)
+
+
 def main() -> None:
     """Make pictures, train, evaluate, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -366,8 +376,10 @@ def main() -> None:
     lessons = Lessons(source, often, work, arguments.readers)
     model = build(recipe.name, len(source.label_set) + 1, seed=1)
     set_trainable(model, "all")
+    canvas = recipe.stages[-1].settings.canvas
     if recipe.start is not None:
         model.load_state_dict(load_model(_SHIPPED / recipe.start)[0].state_dict())
+        tell_quality("start", work, model, held_out, canvas)
     elif recipe.backbone == "imagenet":
         load_imagenet_lite0(model.backbone, arguments.imagenet)
     done = [number for number, stage in enumerate(recipe.stages) if (work / f"{stage.name}.safetensors").exists()]
@@ -384,12 +396,8 @@ def main() -> None:
             train_stage(stage, trained, lessons)
             save_stage(trained, finished)
         model.load_state_dict(load_file(finished))
-        verdict = work / f"{stage.name}.json"
-        if not verdict.exists():
-            verdict.write_text(json.dumps(quality(model, held_out, stage.settings.canvas), ensure_ascii=False))
-        print(f"{stage.name}: {verdict.read_text()}", flush=True)
+        tell_quality(stage.name, work, model, held_out, stage.settings.canvas)
     extra = {"data": ORIGINS[recipe.backbone], "recipe": arguments.recipe.name}
-    canvas = recipe.stages[-1].settings.canvas
     digest = save_model(arguments.out, model, source.label_set, image_size=canvas, dtype="float16", extra=extra)
     print(f"{arguments.out}: SHA-256 {digest}")
 
