@@ -15,7 +15,7 @@ from discreet.labels import CIHP
 from discreet.parsing.overlay import overlay
 
 SIZE_PX = 320
-PICTURES = (("street", 2), ("street", 10), ("studio", 12), ("street", 3), ("studio", 5))
+PICTURES = (("street", 7), ("store", 4), ("street", 12), ("home", 7), ("street", 5))
 
 
 def main(path: str) -> None:
