@@ -21,6 +21,9 @@ _MAX_UINT8 = 255
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """A photograph as uint8 RGB [H, W, 3], turned as its camera says.
 
+    Colour profiles are left alone: what a library makes of them changes with its version, and a ledger, which knows
+    pictures by their pixels, would take them for others.
+
     Raises:
         DataError: missing, truncated, too large, or not a JPEG, PNG or WebP.
     """
