@@ -25,18 +25,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from make_public_weights import (
-    Lessons,
-    Pictures,
-    Section,
-    Stage,
-    picture_weights,
-    pictures,
-    quality,
-    save_stage,
-    train_stage,
-    training_pictures,
-)
+from make_public_weights import Lessons, Stage, quality, save_stage, train_stage
+from public_pictures import Pictures, Section, picture_weights, pictures, training_pictures
 from safetensors.torch import load_file
 
 from discreet.m2fp import build, load_imagenet_lite0, save_model, set_trainable

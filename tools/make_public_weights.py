@@ -17,7 +17,7 @@ import json
 import tempfile
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,17 +25,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from public_pictures import Pictures, Section, picture_weights, pictures, replace_masks, training_pictures
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 import discreet
-from discreet.data import open_spec
 from discreet.data.joined import Joined
-from discreet.data.people import generate_people
-from discreet.data.places import BeforePlaces
-from discreet.data.samples import SampleSource
 from discreet.data.transforms import AugmentSettings
 from discreet.inference.parser import Parser
 from discreet.labels import IGNORED
@@ -61,27 +57,6 @@ ORIGINS = {
 PICTURES_FOR_STATISTICS = 1024
 # Steps that say what a step takes, after those in which kernels are chosen; and of the time so much is planned for.
 _WARMING, _TIMED, _SAFETY = 5, 20, 0.9
-
-
-class Section(BaseModel):
-    """A table of a recipe: what it does not know is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pictures(Section):
-    """A generated set; see `discreet people`."""
-
-    style: str
-    count: int
-    size: int
-    seed: int
-    face_masks: float
-
-
-def replace_masks(wanted: Pictures, face_masks: float) -> Pictures:
-    """The same pictures with more or fewer faces masked."""
-    return wanted.model_copy(update={"face_masks": face_masks})
 
 
 class Stage(Section):
@@ -119,44 +94,6 @@ class RarePartsOften(PlainGradients):
         """Drawn without replacement, anew each step."""
         rng = np.random.default_rng([self._seed, step])
         return rng.choice(len(self._weights), self._batch_size, replace=False, p=self._weights)
-
-
-def picture_weights(source: SampleSource, cache: Path) -> NDArray[np.float64]:
-    """How often each picture should come; counted once and kept, by processes beside one another, too."""
-    if not cache.exists():
-        present = np.zeros((len(source), len(source.label_set)), bool)
-        for index in range(len(source)):
-            parts = np.unique(source[index].parts)
-            present[index, parts[parts < len(source.label_set)]] = True
-        share = np.maximum(present.mean(0), 1e-3)
-        with tempfile.NamedTemporaryFile(dir=cache.parent, suffix=".npy", delete=False) as part:
-            np.save(part, (present / np.sqrt(share)).max(1))
-        Path(part.name).replace(cache)
-    return np.load(cache)
-
-
-def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Joined:
-    """The generated sets, made where they are missing."""
-    sources = []
-    for wanted in sets:
-        name = f"{wanted.style}-{wanted.seed}-{wanted.count}-{wanted.size}-{wanted.face_masks:g}"
-        folder = work / "pictures" / name
-        if not (folder / "labels.json").exists():
-            print(f"{wanted.count} pictures of {wanted.style} into {folder}", flush=True)
-            generate_people(
-                folder, style=wanted.style, count=wanted.count, size_px=wanted.size, seed=wanted.seed,
-                face_masks=wanted.face_masks, workers=workers, resume=True,
-            )  # fmt: skip
-        sources.append(open_spec(f"people:{folder}"))
-    return Joined(sources)
-
-
-def training_pictures(
-    sets: Sequence[Pictures], work: Path, workers: int, places: Path, *, before_places: bool
-) -> Joined:
-    """The sets, and, if so wanted, the same people before places."""
-    drawn = pictures(sets, work, workers)
-    return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if before_places else drawn
 
 
 def with_live_norms(model: M2FP) -> M2FP:
@@ -338,6 +275,17 @@ def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, 
     return found
 
 
+def first_network(recipe: Recipe, num_classes: int, imagenet: Path | None) -> M2FP:
+    """What the first stage begins with: random weights, ImageNet's backbone, or shipped ones."""
+    model = build(recipe.name, num_classes, seed=1)
+    set_trainable(model, "all")
+    if recipe.start is not None:
+        model.load_state_dict(load_model(_SHIPPED / recipe.start)[0].state_dict())
+    elif recipe.backbone == "imagenet":
+        load_imagenet_lite0(model.backbone, imagenet)
+    return model
+
+
 def tell_quality(
     name: str, work: Path, model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, int]
 ) -> None:
@@ -374,14 +322,10 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     often = picture_weights(source, work / "picture-weights.npy")
     lessons = Lessons(source, often, work, arguments.readers)
-    model = build(recipe.name, len(source.label_set) + 1, seed=1)
-    set_trainable(model, "all")
+    model = first_network(recipe, len(source.label_set) + 1, arguments.imagenet)
     canvas = recipe.stages[-1].settings.canvas
     if recipe.start is not None:
-        model.load_state_dict(load_model(_SHIPPED / recipe.start)[0].state_dict())
         tell_quality("start", work, model, held_out, canvas)
-    elif recipe.backbone == "imagenet":
-        load_imagenet_lite0(model.backbone, arguments.imagenet)
     done = [number for number, stage in enumerate(recipe.stages) if (work / f"{stage.name}.safetensors").exists()]
     epochs = sum(stage.settings.epochs for stage in recipe.stages)
     for stage in recipe.stages[max(done, default=0) :]:

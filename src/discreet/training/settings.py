@@ -98,7 +98,7 @@ class TrainingSettings(_Section):
     @field_validator("micro_batch_size", mode="before")
     @classmethod
     def _auto_or_a_number(cls, given: object) -> object:
-        if given != "auto" and not (isinstance(given, int) and given >= 1):
+        if given != "auto" and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
             raise ValueError('give how many pictures, at least 1, or "auto" for as many as fit in memory')
         return given
 

@@ -93,6 +93,7 @@ def test_no_private_drops_the_section_and_private_demands_it(run_toml: Path) -> 
         ("training.batch_size=0", "greater than or equal to 1"),
         ("training.micro_batch_size=0", r'at least 1, or "auto" for as many as fit in memory \(given: 0\)'),
         ("training.micro_batch_size=some", 'at least 1, or "auto"'),
+        ("training.micro_batch_size=true", 'at least 1, or "auto"'),
         ("training.image_size=16", "each from 32 to 2048 pixels"),
         ("training.image_size=[512]", r"\[height, width\]"),
         ("training.image_size=[512, 9999]", "each from 32 to 2048 pixels"),

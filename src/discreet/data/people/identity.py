@@ -110,7 +110,7 @@ def _draw_hair_colour(years: float, rng: np.random.Generator) -> Colour:
     """Grey hair begins at 35; from 80 on nearly everybody has it."""
     if rng.random() < np.clip((years - 35) / 50, 0, 0.9):
         return _GREY[rng.integers(len(_GREY))]
-    return _HAIR[rng.choice(len(_HAIR), p=np.array(_HAIR_ODDS) / sum(_HAIR_ODDS))]
+    return _HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS)]
 
 
 def _draw_hair_style(years: float, rng: np.random.Generator, *, feminine: bool) -> str:

@@ -146,9 +146,8 @@ def make_person(
     bare = figure.vertices[body.rows("skin")]
     seat = _rest(pose.support, bare, figure.vertices, rng)
     carried = draw_carried(figure, style, rng, layers)
-    dressed = Person(
-        identity.name, tuple(layers), seat, float(bare[:, 2].max()), pose.posture, tuple(carried)
-    )  # fmt: skip
+    top = float(bare[:, 2].max())
+    dressed = Person(identity.name, tuple(layers), seat, top, pose.posture, tuple(carried))
     return dressed.scaled(identity.height / body.height)
 
 
