@@ -1,21 +1,10 @@
 """The arithmetic by which photographs are judged."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
+import photo_rules as rules
 import pytest
 
 from discreet.labels import CIHP
-
-# By its path: a dependency installs a package that is called `benchmarks` too.
-_SPEC = importlib.util.spec_from_file_location(
-    "photo_rules", Path(__file__).parents[3] / "benchmarks" / "photo_rules.py"
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-rules = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(rules)
 
 NAMES = CIHP.names
 

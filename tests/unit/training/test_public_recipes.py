@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
+import ablate_public as ablations
+import make_public_weights as tool
 import pytest
 from pydantic import ValidationError
 
@@ -18,19 +17,8 @@ ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "recipes").glob("public-lite*.toml"))
 
 
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_public_weights", ROOT / "tools" / "make_public_weights.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where pydantic looks for what annotations name
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_is_read(path: Path, tool: ModuleType) -> None:
+def test_a_recipe_is_read(path: Path) -> None:
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     recipe = tool.Recipe.model_validate(content)
     assert {wanted.style for wanted in (*recipe.train, *recipe.evaluate)} <= set(STYLES)
@@ -40,9 +28,7 @@ def test_a_recipe_is_read(path: Path, tool: ModuleType) -> None:
         tool.Recipe.model_validate(content | {"stagges": []})
 
 
-def test_an_arm_of_the_ablations_changes_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    ablations = importlib.import_module("ablate_public")
+def test_an_arm_of_the_ablations_changes_one_thing() -> None:
     recipe = ablations.Ablations.model_validate(
         tomllib.loads((ROOT / "recipes" / "public-ablations.toml").read_text(encoding="utf-8"))
     )
