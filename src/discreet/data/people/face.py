@@ -329,7 +329,9 @@ class Eye:
         """By the distance from the pupil's axis."""
         across, up = points_N3[:, 0] - self.centre[0], points_N3[:, 2] - self.centre[2]
         distance = np.hypot(across - self.gaze[0], up - self.gaze[1])
-        colours = plain((0.83, 0.8, 0.78), len(points_N3))
+        # Lids shade the white, dark ones more than light ones.
+        white = np.array([0.83, 0.8, 0.78]) * (0.55 + 0.45 * float(np.mean(self.skin)))
+        colours = np.tile(white.astype(np.float32), (len(points_N3), 1))
         colours = blend(colours, (0.72, 0.5, 0.47), np.clip((np.abs(across) - 0.009) / 0.006, 0, 0.6))
         radial = np.clip(distance / 0.0062, 0, 1)
         iris = np.asarray(self.iris) * (1.25 - 0.75 * radial**3)[:, None]
@@ -337,7 +339,7 @@ class Eye:
         colours = blend(colours, (0.015, 0.015, 0.015), (0.0026 - distance) / 0.0005)
         colours = blend(colours, np.asarray(self.skin) * 0.35, np.clip((up - 0.0035) / 0.005, 0, 0.6))
         light = np.hypot(across - self.gaze[0] + 0.0019, up - self.gaze[1] - 0.0021)
-        colours = blend(colours, (1.0, 1.0, 1.0), (0.0012 - light) / 0.0005)
+        colours = blend(colours, (0.9, 0.9, 0.9), (0.001 - light) / 0.0005)
         edge = 0.0085 - 0.0155 * self.lids - 22 * across**2 * (1 - self.lids)
         colours = blend(colours, np.asarray(self.skin) * 0.85, (up - edge) / 0.0006 if self.lids else np.zeros_like(up))
         lash = _bump(up - edge, 0.0009) * (self.lids > 0)

@@ -45,7 +45,7 @@ class _Cut:
 
 
 _CUTS = {
-    "balding": _Cut(0.004, 0.007, 0.08),
+    "balding": _Cut(0.004, 0.006, 0.08, thin_sides=0.3),
     "cropped": _Cut(0.004, 0.003, 0.07, thin_sides=0.5, thin_top=0.2),
     "short": _Cut(0.016, 0.008, 0.075, fringe=0.3),
     "undercut": _Cut(0.03, 0.003, 0.06, fringe=0.15, thin_sides=0.6),
@@ -102,7 +102,9 @@ def _scalp(cut: _Cut, own: Rng, *, fringe: bool, crown: bool) -> Floats:
         # Bangs hang over the forehead, straight or to one side.
         slant = float(own.choice([0.0, 0.25, -0.25]))
         front = height - own.uniform(0.022, 0.045) + slant * across
-    temple = np.minimum(depth - own.uniform(0.034, 0.046), height - own.uniform(-0.02, 0.01))
+    before, low = own.uniform(0.034, 0.046), own.uniform(-0.02, 0.01)
+    # Before the ear it runs out to a point.
+    temple = np.minimum(depth - before, (height - low + 1.2 * (depth - 0.062)) / 1.56)
     behind = np.minimum(depth - 0.098, height + cut.nape)
     hairline = _soft_max(np.minimum(front, 0.05), temple, 0.008)
     around_ear = 0.036 * (np.hypot((depth - 0.087) / 0.034, (height + 0.004) / 0.043) - 1)
@@ -170,7 +172,7 @@ def _curtain(
     beside = np.abs(across) - 0.068 if before == "both" else across * (-1 if before == "right" else 1) - 0.064
     behind = np.maximum(depth - 0.045, height - 0.06)
     field = np.maximum(behind, beside) if before != "none" else behind
-    ends = 0.06 * (noise(points, (90, 90, 1), identity.seed) - 0.5)
+    ends = 0.05 * noise(points, (60, 60, 1), identity.seed) + 0.03 * noise(points, (240, 240, 1), identity.seed) - 0.04
     field = np.minimum(field, height + length + ends + rng.normal(0, 0.005))
     if hat_line is not None:
         field = np.minimum(field, hat_line - 0.012 - height)

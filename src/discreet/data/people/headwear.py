@@ -22,6 +22,7 @@ Floats = NDArray[np.floating]
 _HAT, _SUNGLASSES, _SCARF, _FACE = 1, 4, 11, 13
 _CROWN = {"beanie": 0.02, "cap": 0.012, "brim": 0.03, "bucket": 0.02, "helmet": 0.03}
 _POMPOM_STANDS = 0.3  # radii from the hat to the middle: sewn on, not balanced
+_BEFORE_THE_EYE = -0.031  # metres, of glasses: before the bridge of the nose too
 _HEADSCARVES = 0.05  # of those who dress femininely
 
 
@@ -52,15 +53,15 @@ def _headscarf(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
     face = 1 - (across / 0.062) ** 2 - ((height + 0.025) / 0.085) ** 2
     around_face = np.where(depth < 0.06, -0.06 * face, 0.05)
     low = rng.uniform(0.0, 0.14)
-    field = np.minimum(around_face, body.points[:, 2] - (NECK - low))
+    field = np.minimum(around_face, body.points[:, 2] - (NECK - low) - 3 * across**2)
     field = np.where(body.arm > 0.3, -1, np.minimum(field, 0.16 - np.abs(body.points[:, 0])))
     cloth = Cloth(
         draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(["plain", "flowers"], p=[0.75, 0.25])),
         folds=0.6, seed=int(rng.integers(100_000)),
     )  # fmt: skip
-    scarf = cut_garment(
-        figure, Garment("skin", field.astype(np.float32), _SCARF, 0.02 * figure.head_scale, cloth, crumple=0.012)
-    )
+    # On the shoulders it lies over a collar.
+    lift = figure.head_scale * (0.02 + 0.02 * np.clip((NECK + 0.04 - body.points[:, 2]) / 0.04, 0, 1))
+    scarf = cut_garment(figure, Garment("skin", field.astype(np.float32), _SCARF, lift, cloth, crumple=0.012))
     return [scarf] if scarf is not None else []
 
 
@@ -119,9 +120,10 @@ def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) 
         droop = 0.1 if kind == "brim" else 0.9
     scale = figure.head_scale
     width = scale * width
-    inner = outwards * (radii + scale * 0.012)
+    # Sewn on inside, above the edge, so that nothing of the forehead is seen between.
+    inner = outwards * (radii + scale * 0.006)
     outer = outwards * (radii + scale * 0.014 + width[:, None])
-    rings = [np.column_stack([inner, np.zeros(len(angles))]), np.column_stack([outer, -droop * width])]
+    rings = [np.column_stack([inner, np.full(len(angles), 0.007 * scale)]), np.column_stack([outer, -droop * width])]
     vertices = (np.concatenate(rings) + centre).astype(np.float32)
     count, row = len(angles), np.arange(len(angles) - 1)
     faces = np.concatenate(
@@ -141,13 +143,15 @@ def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
     cosine, sine = np.cos(angles), np.sin(angles)
     scale = figure.head_scale
     rim = scale * np.stack(
-        [np.sign(cosine) * np.abs(cosine) ** power * width, -0.026 + 0.008 * cosine**2,
+        [np.sign(cosine) * np.abs(cosine) ** power * width, np.full(24, _BEFORE_THE_EYE),
          np.sign(sine) * np.abs(sine) ** power * height], 1
     )  # fmt: skip
     vertices: list[Floats] = []
     faces: list[list[int]] = []
-    for eye in eyes:
+    for eye, outwards in zip(eyes, (1, -1), strict=True):
         start = len(vertices)
+        # The outer half follows the temple, the inner half stays before the nose.
+        rim[:, 1] = scale * (_BEFORE_THE_EYE + 0.013 * np.clip(outwards * cosine, 0, 1) ** 2)
         if dark:
             vertices += [*(eye + rim), eye + rim.mean(0)]
             faces += [[start + k, start + (k + 1) % 24, start + 24] for k in range(24)]
@@ -161,8 +165,8 @@ def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
                 ]
     left, right = eyes
     mirror = np.array([-1, 1, 1])
-    hinge, ear = scale * np.array([width, -0.018, 0.006]), scale * np.array([0.045, 0.085, 0.01])
-    bridge = scale * np.array([-width, -0.024, 0.004])
+    hinge, ear = scale * np.array([width, -0.018, 0.006]), scale * np.array([0.049, 0.07, 0.01])
+    bridge = scale * np.array([-width, _BEFORE_THE_EYE - 0.0015, 0.006])
     for first, last in (
         (left + hinge, left + ear),
         (right + hinge * mirror, right + ear * mirror),

@@ -82,7 +82,7 @@ def draw_identity(name: str, rng: np.random.Generator) -> Identity:
         skin=_triple(skin),
         lips=_triple(lips),
         hair=_draw_hair_colour(years, rng),
-        iris=((0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22))[rng.choice(3, p=(0.7, 0.2, 0.1))],
+        iris=_draw_iris(skin, rng),
         hair_style=_draw_hair_style(years, rng, feminine=feminine),
         beard=float(rng.uniform(0.3, 1.0)) if bearded else 0.0,
         brow=float(rng.uniform(0.9, 1.4) if grown and not female else rng.uniform(0.7, 1.0)),
@@ -111,6 +111,14 @@ def _draw_hair_colour(years: float, rng: np.random.Generator) -> Colour:
     if rng.random() < np.clip((years - 35) / 50, 0, 0.9):
         return _GREY[rng.integers(len(_GREY))]
     return _HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS)]
+
+
+def _draw_iris(skin_3: NDArray[np.floating], rng: np.random.Generator) -> Colour:
+    """Blue and green eyes are for light skin; in a dark face they would glow."""
+    light = float(np.clip(1.5 * (skin_3.mean() - 0.4), 0.02, 0.5))
+    return ((0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22))[
+        rng.choice(3, p=(1 - light, 0.6 * light, 0.4 * light))
+    ]
 
 
 def _draw_hair_style(years: float, rng: np.random.Generator, *, feminine: bool) -> str:

@@ -18,6 +18,9 @@ Floats = NDArray[np.floating]
 Colour = tuple[float, float, float]
 
 _CROWN = 0.905  # height on the template where the sides of the head end and its top begins
+_FOOT = 0.19  # metres from the middle of the template to that of a foot
+# Of the template, metres: where hair falls from, and the head's radius there.
+_WHORL, _HEAD_RADIUS = np.array([0.0, -0.03], np.float32), 0.08
 
 
 class Material(Protocol):
@@ -39,6 +42,20 @@ def blend(colours_N3: Floats, other: Colour | Floats, amount_N: Floats) -> Float
     return colours_N3 * (1 - amount) + np.asarray(other, np.float32) * amount
 
 
+def _from_the_crown(points_N3: Floats) -> Floats:
+    """Places on hair that falls from the crown to all sides, [N, 3]: whereabouts around it, and how far down."""
+    around = points_N3[:, :2] - _WHORL
+    away = np.maximum(np.linalg.norm(around, axis=1), 0.004)
+    return np.column_stack([_HEAD_RADIUS * around / away[:, None], away - points_N3[:, 2]]).astype(np.float32)
+
+
+def _around_the_crown(places_N3: Floats, slope_N3: Floats) -> Floats:
+    """A slope between strands as a direction in space, [N, 3]: they differ around the head, not along it."""
+    across = np.column_stack([-places_N3[:, 1], places_N3[:, 0]]) / _HEAD_RADIUS
+    steep = (slope_N3[:, :2] * across).sum(1, keepdims=True)
+    return np.column_stack([steep * across, np.zeros(len(steep))]).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Hair:
     """Strands that run down, or curls that run everywhere; shaved thin, the skin shows through.
@@ -56,16 +73,21 @@ class Hair:
     thin_top: float = 0.0
 
     def paint(self, points_N3: Floats, normals_N3: Floats) -> tuple[Floats, Floats, float]:
-        """Dark and light strands, lighter towards the ends of some, and normals that follow them."""
-        frequency = (130.0, 130.0, 130.0) if self.curly else (240.0, 240.0, 14.0)
-        strands = 0.5 + noise(points_N3, frequency, self.seed)
-        tint = 0.8 + 0.4 * noise(points_N3, (45, 45, 6), self.seed + 11)
-        colours = np.asarray(self.colour, np.float32) * (strands * tint)[:, None]
+        """Strands of several shades in locks, which bend the normals: strong in dark hair, faint in light hair."""
+        places, locks, strands = (points_N3, 130.0, 420.0)
+        if not self.curly:
+            places, locks, strands = _from_the_crown(points_N3), (260.0, 260.0, 9.0), (900.0, 900.0, 25.0)
+        contrast = 1 - 0.65 * float(np.mean(self.colour))
+        shade = 0.8 * noise(places, strands, self.seed) + 0.6 * noise(places, locks, self.seed + 11) - 0.7
+        colours = np.asarray(self.colour, np.float32) * (1 + contrast * shade)[:, None]
         if self.thin_sides or self.thin_top:
             top = np.clip((points_N3[:, 2] - _CROWN) / 0.03, 0, 1)
             stubble = 0.4 + 1.2 * noise(points_N3, 420, self.seed + 5)
             colours = blend(colours, self.skin, (self.thin_sides + (self.thin_top - self.thin_sides) * top) * stubble)
-        return colours, normals_N3 + 0.9 * noise_slope(points_N3, frequency, self.seed + 3), 0.2
+        slope = noise_slope(places, locks, self.seed + 3)
+        if not self.curly:
+            slope = _around_the_crown(places, slope)
+        return colours, normals_N3 + 0.9 * contrast * slope, 0.2
 
 
 @dataclass(frozen=True)
@@ -116,7 +138,9 @@ class Shoe:
         """Two colours and a dark seam between them."""
         above = points_N3[:, 2] - self.sole_height
         colours = blend(plain(self.upper, len(points_N3)), self.sole, (above < 0) * 1.0)
-        laces = (np.abs(points_N3[:, 2] + 0.745) < 0.03) & (points_N3[:, 1] < -0.07) & (points_N3[:, 2] * 110 % 1 < 0.4)
+        across, depth, height = points_N3.T
+        tongue = (np.abs(np.abs(across) - _FOOT) < 0.02) & (depth < -0.07) & (np.abs(height + 0.745) < 0.03)
+        laces = tongue & (height * 110 % 1 < 0.4)
         colours = blend(colours, np.asarray(self.sole) * 0.9, (laces & (above > 0.015)) * 0.7)
         seam = np.where(np.abs(above) < 0.002, 0.8, 0.0)
         return blend(colours, (0.05, 0.05, 0.05), seam), normals_N3, self.gloss

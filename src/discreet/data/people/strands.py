@@ -22,7 +22,7 @@ Rng = np.random.Generator
 
 _FACE = 13
 _NEAR = 0.05  # metres beside a vertex of a surface within which it holds hair up
-_ACROSS = np.linspace(-0.3, 1.3, 5)  # places across a ribbon, 0 and 1 its edges: neighbours overlap
+_ACROSS = np.linspace(-0.3, 1.3, 7)  # places across a ribbon, 0 and 1 its edges: neighbours overlap
 
 
 def tube(path_P3: Floats, radii_P: Floats, sides: int = 8) -> tuple[Floats, Ints]:

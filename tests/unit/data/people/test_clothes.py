@@ -127,6 +127,7 @@ def test_a_headscarf_covers_the_hair_and_a_hat_leaves_long_hair_below(figure: Fi
 def test_sunglasses_sit_before_the_eyes_of_every_age(years: float) -> None:
     body = template()
     figure = pose_body(body.shapes[np.abs(body.traits[:, 1] - years).argmin()], {})
+    skin = figure.vertices[body.rows("skin")]
     everybody = replace(STREET, glasses=1.0, hats=0.0)
     for seed in range(6):
         layers = dress_head(
@@ -137,6 +138,10 @@ def test_sunglasses_sit_before_the_eyes_of_every_age(years: float) -> None:
             eye = figure.vertices[body.rows(name)]
             lens = glasses.vertices[25 * number : 25 * number + 25]
             assert lens[:, 1].max() < eye[:, 1].min()
+            # The rim's inner end, before the side of the nose.
+            inner = lens[12 if number == 0 else 0]
+            nose = skin[np.abs(skin[:, [0, 2]] - inner[[0, 2]]).max(1) < 0.006 * figure.head_scale]
+            assert inner[1] < nose[:, 1].min()
             assert np.ptp(lens[:, 0]) > 0.8 * np.ptp(eye[:, 0])
             assert abs(lens[:, 0].mean() - eye[:, 0].mean()) < 0.003
 
@@ -262,15 +267,18 @@ def test_strands_hang_from_the_head(figure: Figure, hair_style: str) -> None:
 
 
 def test_hair_thins_out_at_its_edges(figure: Figure) -> None:
-    (cap,) = grow_hair(figure, somebody(hair_style="full"), np.random.default_rng(0), None)
-    body = template()
+    body, thinner = template(), []
     skin = figure.vertices[body.rows("skin")]
-    stands_off = np.linalg.norm(cap.vertices[:, None] - skin[None], axis=2).min(1)
-    # Vertices that cutting made lie on the edge, behind those that were there before.
-    edges = np.bincount(cap.faces.ravel(), minlength=len(cap.vertices)) <= 3
-    assert np.median(stands_off[edges]) < 0.4 * np.median(stands_off[~edges])
-    forehead = (np.abs(cap.texture_points[:, 0]) < 0.02) & (cap.texture_points[:, 1] < body.eyes[0, 1] + 0.02)
-    assert not forehead.any() or cap.texture_points[forehead, 2].min() > body.eyes[0, 2] + 0.015
+    for seed in range(4):
+        person = replace(draw_identity("x", np.random.default_rng(seed)), hair_style="full")
+        (cap,) = grow_hair(figure, person, np.random.default_rng(0), None)
+        stands_off = np.linalg.norm(cap.vertices[:, None] - skin[None], axis=2).min(1)
+        # Vertices that cutting made lie on the edge, behind those that were there before.
+        edges = np.bincount(cap.faces.ravel(), minlength=len(cap.vertices)) <= 3
+        thinner.append(np.median(stands_off[edges]) / np.median(stands_off[~edges]))
+        forehead = (np.abs(cap.texture_points[:, 0]) < 0.02) & (cap.texture_points[:, 1] < body.eyes[0, 1] + 0.02)
+        assert not forehead.any() or cap.texture_points[forehead, 2].min() > body.eyes[0, 2] + 0.015
+    assert np.mean(thinner) < 0.4
 
 
 def test_scarves_hang_over_coats_and_ties_over_shirts() -> None:

@@ -15,7 +15,7 @@ from discreet.data.people.expression import SEAM, Expression, face_shift
 from discreet.data.people.garments import NECK, Garment, cut_garment, neckline, skin_layer, torso
 from discreet.data.people.hair import grow_hair, skull
 from discreet.data.people.identity import Identity, draw_identity
-from discreet.data.people.materials import Cloth, Solid
+from discreet.data.people.materials import Cloth, Hair, Solid
 from discreet.data.people.mesh import Layer, vertex_normals
 from discreet.data.people.styles import find_style
 from discreet.data.people.wardrobe import draw_outfit
@@ -107,6 +107,23 @@ def test_locks_go_around_the_head_and_none_shows_in_an_open_mouth() -> None:
         faces = np.concatenate([skin.faces, strands.faces + len(skin.vertices)]).astype(np.int32)
         hit, _ = make_caster(choose_caster(), vertices, faces).first_hits(np.array([0, -1, 1.5], np.float32), rays)
         assert (hit < len(skin.faces)).all()
+
+
+def shades(colour: float, *, down: bool) -> NDArray[np.floating]:
+    """Of grey hair on the side of the head, from 0 to about 2: down strands, or across them."""
+    step = np.linspace(0, 0.06, 400)
+    along, across = (step, np.zeros(400)) if down else (np.zeros(400), step)
+    points = np.stack([np.full(400, 0.08), across, 0.88 - along], 1).astype(np.float32)
+    return Hair((colour,) * 3, seed=5).paint(points, np.zeros_like(points))[0][:, 0] / colour
+
+
+def test_strands_fall_from_the_crown_and_light_hair_has_no_spots() -> None:
+    for colour in (0.1, 0.8):
+        assert (
+            np.abs(np.diff(shades(colour, down=True))).sum() < 0.3 * np.abs(np.diff(shades(colour, down=False))).sum()
+        )
+    assert shades(0.8, down=False).std() < 0.7 * shades(0.1, down=False).std()
+    assert shades(0.8, down=False).std() > 0.03
 
 
 def test_long_hair_has_no_slits_from_behind(figure: Figure) -> None:

@@ -53,6 +53,14 @@ def test_children_grow_have_no_beards_and_the_old_are_grey() -> None:
     assert share(old, lambda i: i.hair_style in ("bald", "balding")) > 0.05
 
 
+def test_light_eyes_are_hardly_ever_in_dark_faces() -> None:
+    brown = (0.3, 0.18, 0.08)
+    dark, light = ([i for i in PEOPLE if wanted(np.mean(i.skin))] for wanted in (lambda s: s < 0.4, lambda s: s > 0.65))
+    assert len(dark) > 100
+    assert share(dark, lambda i: i.iris != brown) < 0.06
+    assert 0.3 < share(light, lambda i: i.iris != brown) < 0.6
+
+
 def test_a_person_is_as_tall_as_the_identity() -> None:
     for identity in (min(PEOPLE, key=lambda i: i.height), max(PEOPLE, key=lambda i: i.height)):
         tops = [make_person(identity, find_style("studio"), np.random.default_rng(seed)).top for seed in range(8)]
