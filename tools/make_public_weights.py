@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import json
 import tempfile
 import time
@@ -71,11 +72,13 @@ class Stage(Section):
 
 class Recipe(Section):
     """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped, to begin with;
-    `before_places`: every picture a second time, before a photograph of a place (`tools/places.py`)."""
+    `start_sha256`: where it must be what shipped once; `before_places`: every picture a second time, before a
+    photograph of a place (`tools/places.py`)."""
 
     name: Literal["m2fp-lite"]
     backbone: Literal["nothing", "imagenet"]
     start: str | None = None
+    start_sha256: str | None = None
     before_places: bool = False
     train: tuple[Pictures, ...]
     evaluate: tuple[Pictures, ...]
@@ -275,12 +278,19 @@ def quality(model: M2FP, held_out: Mapping[str, Joined], image_size: tuple[int, 
     return found
 
 
-def first_network(recipe: Recipe, num_classes: int, imagenet: Path | None) -> M2FP:
-    """What the first stage begins with: random weights, ImageNet's backbone, or shipped ones."""
+def first_network(recipe: Recipe, num_classes: int, imagenet: Path | None, start: Path | None) -> M2FP:
+    """What the first stage begins with: random weights, ImageNet's backbone, or those of a folder or shipped ones."""
     model = build(recipe.name, num_classes, seed=1)
     set_trainable(model, "all")
     if recipe.start is not None:
-        model.load_state_dict(load_model(_SHIPPED / recipe.start)[0].state_dict())
+        folder = start or _SHIPPED / recipe.start
+        found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        if recipe.start_sha256 not in (None, found):
+            raise SystemExit(
+                f"{folder} has SHA-256 {found}, the recipe begins with {recipe.start_sha256}; "
+                "fetch it from this repository's history, see the recipe, and name its folder with --start"
+            )
+        model.load_state_dict(load_model(folder)[0].state_dict())
     elif recipe.backbone == "imagenet":
         load_imagenet_lite0(model.backbone, imagenet)
     return model
@@ -301,6 +311,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--imagenet", type=Path, help="efficientnet-lite0-57934424.pth, where the recipe asks for it")
+    parser.add_argument("--start", type=Path, help="folder of the weights to begin with, where they no longer ship")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/public"))
     parser.add_argument("--places", type=Path, default=Path(".cache/places"), help="where tools/places.py put them")
@@ -322,7 +333,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     often = picture_weights(source, work / "picture-weights.npy")
     lessons = Lessons(source, often, work, arguments.readers)
-    model = first_network(recipe, len(source.label_set) + 1, arguments.imagenet)
+    model = first_network(recipe, len(source.label_set) + 1, arguments.imagenet, arguments.start)
     canvas = recipe.stages[-1].settings.canvas
     if recipe.start is not None:
         tell_quality("start", work, model, held_out, canvas)

@@ -3,9 +3,9 @@
     pip install OpenEXR==3.5.3
     python tools/places.py .cache/places
 
-Nineteen panoramas from Poly Haven (once HDRI Haven), most by Greg Zaal: thirteen from the npm package @pmndrs/assets,
-six from Debian's blender-data. Archives are pinned by hash. Those in which people can be made out, or little but sky,
-are left out. Brightness is brought to eight bits.
+Seventeen panoramas from Poly Haven (once HDRI Haven), most by Greg Zaal: from the npm package @pmndrs/assets and from
+Debian's blender-data. Archives are pinned by hash. Those in which people can be made out, enlarged eight times, or
+little but sky, are left out. Brightness is brought to eight bits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEBIAN, DEBIAN_SHA256 = (
     "blender-data=3.4.1+dfsg-2",
     "5ceaf56a49ba3ded95c751d739aeec3d19e7fad76fba5cb70666986af9303b0e",
 )
-LEFT_OUT = {"esplanade", "sky", "dawn", "night", "night-large", "sunrise", "sunset-large"}
+LEFT_OUT = {"city", "esplanade", "sky", "dawn", "night", "night-large", "sunrise", "sunset", "sunset-large"}
 WORLDS = "./usr/share/blender/datafiles/studiolights/world/"
 
 
