@@ -16,6 +16,8 @@ from discreet.errors import DataError
 from discreet.labels import IGNORED, LabelSet
 
 _MAX_UINT8 = 255
+# Pillow spreads grey of 2 and 4 bits over 0 to 255: by how much, by what it calls the rows of such a PNG.
+_SPREAD = {"L;2": 85, "L;4": 17}
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -47,11 +49,13 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
 
 
 def read_wide_ids(path: Path) -> NDArray[np.int64]:
-    """A map of ids of any size, int64 [H, W]: 1, 8 or 16 bits a pixel, grey or palette."""
+    """A map of ids of any size, int64 [H, W]: 1, 2, 4, 8 or 16 bits a pixel, grey or palette."""
     with _reading(path, "a PNG"), Image.open(path, formats=("PNG",)) as opened:
         if opened.mode not in ("1", "L", "P") and not opened.mode.startswith("I"):
             raise DataError(f"{path} has colours (mode {opened.mode}); save its ids as a grey or palette PNG")
-        return np.array(opened, dtype=np.int64)
+        tiles = opened.tile  # gone once the file is decoded
+        ids = np.array(opened, dtype=np.int64)
+        return ids // _SPREAD.get(str(tiles[0][3]), 1)
 
 
 def read_first_channel(path: Path) -> NDArray[np.uint8]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from discreet.data import check_source, data_stats, open_spec, require_subjects
 from discreet.data.files import FileSource
+from discreet.data.pictures import read_ids
 from discreet.errors import ConfigurationError, DataError
 
 
@@ -47,6 +50,34 @@ def test_one_bit_maps_are_ids_zero_and_one(tmp_path: Path) -> None:
     write(tmp_path)
     Image.new("1", (8, 6), 1).save(tmp_path / "parts" / "a.png")
     assert set(np.unique(open_spec(f"folder:{tmp_path}")[0].parts)) == {1}
+
+
+def png(rows: list[list[int]], depth: int) -> bytes:
+    """A grey PNG of so many bits a pixel, which Pillow does not write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    bits = ("".join(f"{value:0{depth}b}" for value in row) for row in rows)
+    lines = (b"\0" + int(line, 2).to_bytes(len(line) // 8, "big") for line in bits)
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), depth, 0, 0, 0, 0)
+    chunks = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"".join(lines))), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("depth", "ids"), [(1, [0, 1]), (2, [0, 1, 2, 3]), (4, [0, 1, 5, 15]), (8, [0, 1, 17, 255]), (16, [0, 1, 17, 255])]
+)
+def test_ids_are_what_the_file_says_at_any_number_of_bits(tmp_path: Path, depth: int, ids: list[int]) -> None:
+    write(tmp_path)
+    (tmp_path / "persons").mkdir()
+    row = (ids * 8)[:8]
+    for kind in ("parts", "persons"):
+        (tmp_path / kind / "a.png").write_bytes(png([row] * 6, depth))
+    source = open_spec(f"folder:{tmp_path}")
+    assert read_ids(tmp_path / "persons" / "a.png")[5].tolist() == row
+    assert source[0].parts[0].tolist() == row
 
 
 def test_sixteen_bits_a_pixel_are_read_as_eight(tmp_path: Path) -> None:
