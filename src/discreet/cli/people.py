@@ -40,12 +40,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     from discreet.data.people import generate_people
     from discreet.data.people.casting import choose_caster
-    from discreet.errors import ConfigurationError
     from discreet.labels import CIHP
 
     out: Path = arguments.out
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not arguments.resume)):
-        raise ConfigurationError(f"{out} exists and is not empty; choose another folder, or --resume a set begun there")
     if choose_caster() == "numpy":
         output.note(_WITHOUT_EMBREE)
     started = time.monotonic()

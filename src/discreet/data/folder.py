@@ -23,9 +23,14 @@ def open_folder(folder: Path, spec: str) -> FileSource:
         spec: how the user named it.
 
     Raises:
-        DataError: the folder, its labels or its pictures are missing.
+        DataError: the folder, its labels or its pictures are missing, or generated people are unfinished.
     """
     need_folder(folder, spec, _LAYOUT)
+    if (folder / "people.json").exists() and not (folder / "labels.json").exists():
+        raise DataError(
+            f"{folder} holds generated people, and not all of them (labels.json comes last); finish the set with the "
+            "options in its people.json: discreet people --resume"
+        )
     images, shared_names = pictures_in(need_folder(folder / "images", spec, _LAYOUT))
     need_folder(folder / "parts", spec, _LAYOUT)
     labels = read_labels(folder / "labels.json")

@@ -60,7 +60,7 @@ def generate_people(
     """Write a data set in the folder format, `labels.json` last: without it, it is unfinished.
 
     Args:
-        out: folder, made where it is missing.
+        out: folder, new or empty, unless resumed.
         style: one of STYLES, or several with commas between, which take turns picture by picture.
         count: number of pictures, at least 1.
         size_px: side, 64 to 1024.
@@ -72,7 +72,7 @@ def generate_people(
         progress: called with 1 for every picture, those already there included.
 
     Raises:
-        ConfigurationError: an option is out of range, or the set was begun with another.
+        ConfigurationError: an option is out of range, the set was begun with another, or `out` holds something else.
         DataError: a file cannot be written, or a worker was killed; what is finished stays.
         DependencyError: the caster is "embree", and embreex is not installed.
     """
@@ -80,8 +80,7 @@ def generate_people(
     check_options(size_px=size_px, seed=seed, count=count, workers=workers)
     check_share(face_masks)
     options = Options(style, count, size_px, seed, float(face_masks), choose_caster(caster))
-    if resume:
-        _check_begun(out, options)
+    _check_folder(out, options, resume)
     _begin(out, options)
     missing = [index for index in range(count) if not (resume and _is_there(out, index))]
     if progress is not None and len(missing) < count:
@@ -113,6 +112,7 @@ def _begin(out: Path, options: Options) -> None:
     """`people.json` first: whatever else is there, the set can be taken up again."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        (out / "labels.json").unlink(missing_ok=True)
         _write(out / "people.json", json.dumps(asdict(options), indent=2).encode())
         for folder in _FOLDERS:
             (out / folder).mkdir(exist_ok=True)
@@ -120,10 +120,12 @@ def _begin(out: Path, options: Options) -> None:
         raise _not_written(out, problem) from None
 
 
-def _check_begun(out: Path, options: Options) -> None:
-    """Refuse to go on with other options; sweep away what a killed worker left half written."""
-    if not out.exists() or not any(out.iterdir()):
+def _check_folder(out: Path, options: Options, resume: bool) -> None:
+    """Refuse what would mix two sets; sweep away what a killed worker left half written."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
+    if not resume or not out.is_dir():
+        raise ConfigurationError(f"{out} exists and is not empty; choose another folder, or --resume a set begun there")
     try:
         begun = json.loads((out / "people.json").read_text())
     except (OSError, ValueError):

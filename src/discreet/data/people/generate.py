@@ -152,7 +152,7 @@ def check_options(**options: int) -> None:
     """Refuse an option out of its range."""
     for name, value in options.items():
         low, high = _RANGES[name]
-        if not isinstance(value, int) or not low <= value <= high:
+        if type(value) is not int or not low <= value <= high:  # True is none
             raise ConfigurationError(f"{name} is {value!r}; give a whole number from {low} to {high}")
 
 

@@ -7,11 +7,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from discreet.data import open_spec
 from discreet.data.people import data_set, generate_people, render_picture
 from discreet.data.people.develop import encode_jpeg
 from discreet.data.people.masking import face_boxes
@@ -73,14 +75,43 @@ def test_a_write_that_fails_leaves_no_half_file(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "labels.json").exists()
 
 
-def test_an_unfinished_set_has_no_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+def stop(*_: object) -> None:
+    """Whoever started it has seen enough."""
+    raise KeyboardInterrupt
 
+
+def test_an_unfinished_set_has_no_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_set, "render_picture", stop)
     with pytest.raises(KeyboardInterrupt):
         generate_people(tmp_path, style="street", count=1, size_px=SIZE, seed=0)
     assert not (tmp_path / "labels.json").exists()
+
+
+def test_a_set_is_never_written_over_another(folder: Path) -> None:
+    before = _files(folder)
+    for other in ({}, {"seed": 8}, {"count": 1}):
+        with pytest.raises(ConfigurationError, match="not empty; choose another folder, or --resume"):
+            generate_people(folder, **{"style": "studio", "count": COUNT, "size_px": SIZE, "seed": 9, **other})
+    with pytest.raises(ConfigurationError, match="not empty"):
+        generate_people(folder / "people.json", style="studio", count=COUNT, size_px=SIZE, seed=9, resume=True)
+    assert _files(folder) == before
+
+
+def test_a_finished_set_that_lacks_pictures_is_unfinished_until_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"style": "studio", "count": 2, "size_px": SIZE, "seed": 9}
+    generate_people(tmp_path, **options)
+    (tmp_path / "parts" / "00001.png").unlink()
+    render = data_set.render_picture
+    monkeypatch.setattr(data_set, "render_picture", stop)
+    with pytest.raises(KeyboardInterrupt):
+        generate_people(tmp_path, **options, resume=True)
+    with pytest.raises(DataError, match=r"not all of them .* options in its people\.json: discreet people --resume"):
+        open_spec(f"people:{tmp_path}")
+    monkeypatch.setattr(data_set, "render_picture", render)
+    generate_people(tmp_path, **options, resume=True)
+    assert len(open_spec(f"people:{tmp_path}")) == 2
 
 
 @pytest.mark.parametrize(
@@ -91,6 +122,8 @@ def test_an_unfinished_set_has_no_labels(tmp_path: Path, monkeypatch: pytest.Mon
         {"style": "street,street"},
         {"style": ""},
         {"count": 0},
+        {"count": True},
+        {"seed": False},
         {"size_px": 32},
         {"size_px": 2048},
         {"seed": -1},
