@@ -2,8 +2,9 @@
 
 Keys: `image_file_name` and `mask_file_name`, relative to the folder of metadata.jsonl; optional
 `person_ids`, either the file name of a map of person ids, or the list of who is on the picture; optional
-`subject`. A picture with several people on it and no `subject` has none: counting it for one of them
-would break the guarantee of the others. labels.json beside metadata.jsonl says what the ids mean.
+`subject`. A picture with several people on it and no `subject` has none, unless shared pictures are assigned
+(`data.shared_pictures`): counting it for one of them would break the guarantee of the others. labels.json beside
+metadata.jsonl says what the ids mean.
 """
 
 from __future__ import annotations
@@ -60,15 +61,16 @@ def _entry(folder: Path, row: dict[str, Any], where: str) -> PictureFiles:
     """Where the files of one line are."""
     image, mask = (_inside(row.get(key), key, where) for key in ("image_file_name", "mask_file_name"))
     people, subject = row.get("person_ids"), row.get("subject")
+    subjects = () if subject is None else (str(subject),)
     persons = None
     if isinstance(people, str):
         persons = folder / _inside(people, "person_ids", where)
     elif isinstance(people, list):
-        subject = people[0] if subject is None and len(set(map(str, people))) == 1 else subject
+        subjects = subjects or tuple(dict.fromkeys(map(str, people)))
     elif people is not None:
         raise DataError(f"{where}: person_ids must name a map of person ids, or list who is on the picture; correct it")
     name = str(Path(image).with_suffix(""))
-    return PictureFiles(name, folder / image, folder / mask, persons, () if subject is None else (str(subject),))
+    return PictureFiles(name, folder / image, folder / mask, persons, subjects)
 
 
 def _inside(value: object, key: str, where: str) -> str:

@@ -75,6 +75,6 @@ def require_subjects(source: SampleSource) -> Sequence[str]:
         nameless = next(name for name, subject in zip(source.names, source.subjects, strict=True) if subject is None)
         raise DataError(
             f"{source.spec}: picture {nameless} has no subject; write subjects.csv with a line name,subject for every "
-            'picture, or use unit = "image"'
+            'picture, set data.shared_pictures where several share one, or use unit = "image"'
         )
     return known

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from discreet.data import check_source, open_spec
+from discreet.data import check_source, open_spec, require_subjects
 from discreet.errors import DataError
 from discreet.labels import IGNORED
 
@@ -40,6 +40,15 @@ def test_a_subject_is_who_is_alone_on_the_picture_or_who_is_named(tmp_path: Path
     assert subject(person_ids=["mia", "noor"]) is None, "counting it for one would break the other's guarantee"
     assert subject(person_ids=["mia", "noor"], subject="mia") == "mia"
     assert subject(person_ids=[]) is None
+
+
+def test_pictures_of_several_are_dropped_or_given_to_the_first(tmp_path: Path) -> None:
+    spec = hf(tmp_path, row("a", person_ids=["mia", "noor"]), row("b", person_ids=["noor"]))
+    with pytest.raises(DataError, match=r"picture a has no subject; .* data\.shared_pictures"):
+        require_subjects(open_spec(spec))
+    dropped, assigned = (open_spec(spec, shared_pictures=what) for what in ("drop", "assign"))
+    assert (dropped.names, dropped.subjects) == (("b",), ("noor",))
+    assert (assigned.names, assigned.subjects) == (("a", "b"), ("mia", "noor"))
 
 
 @pytest.mark.parametrize(
