@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -139,14 +140,13 @@ class FileSource:
         files = self.files[index]
         image = read_picture(files.image)
         parts = self._parts(files.parts, image)
-        sample = Sample(files.name, image, parts, None, self.subjects[index])
         if files.persons is None:
-            return sample
+            return self._sample(index, image, parts, None)
         persons = self._persons(files.persons, image)
         unknown = persons == IGNORED
         # Where nobody knows whose a part is, nobody knows the part of that person either.
         parts[unknown], persons[unknown] = IGNORED, 0
-        return replace(sample, persons=persons)
+        return self._sample(index, image, parts, persons)
 
     def problems_of(self, index: int) -> Iterator[Problem]:
         """Everything wrong with one picture's files, each looked at even when another is broken."""
@@ -154,18 +154,33 @@ class FileSource:
         image: list[NDArray[np.uint8]] = []
         yield from _trial(files.image, lambda: image.append(read_picture(files.image)))
         seen = image[0] if image else None
-        yield from _trial(files.parts, lambda: self._parts(files.parts, seen))
+        for path in self._part_maps(index):
+            yield from _trial(path, partial(self._parts, path, seen))
         if files.persons is not None:
             persons = files.persons
             yield from _trial(persons, lambda: self._persons(persons, seen))
 
+    def _part_maps(self, index: int) -> Sequence[Path]:
+        """The files with the parts of one picture."""
+        return (self.files[index].parts,)
+
+    def _sample(
+        self, index: int, image: NDArray[np.uint8], parts: NDArray[np.uint8], persons: NDArray[np.uint8] | None
+    ) -> Sample:
+        """One picture in the labels it is shown in: what is background to them is nobody's."""
+        if self.translation is not None:
+            shown = self.translation.apply(parts)
+            persons = None if persons is None else np.where((shown == 0) & (parts != 0), np.uint8(0), persons)
+            parts = shown
+        return Sample(self.files[index].name, image, parts, persons, self.subjects[index])
+
     def _parts(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-        """A part map that fits its picture, where there is one."""
+        """A part map, in the ids of its file, that fits its picture, where there is one."""
         parts = self._read_parts(path)
         check_parts(path, parts, self._labels_of_files)
         if image is not None:
             check_size(path, parts, image)
-        return parts if self.translation is None else self.translation.apply(parts)
+        return parts
 
     def _persons(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         """A person map that fits its picture, where there is one."""

@@ -7,12 +7,10 @@ lower number has the pixel: the files say nothing of who stands in front, and so
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from discreet.data.files import FileSource, PictureFiles, need_folder, pictures_in
 from discreet.data.pictures import read_first_channel, read_picture
@@ -41,26 +39,17 @@ class _OneMapAPerson(FileSource):
         self._people = people
 
     def __getitem__(self, index: int) -> Sample:
-        files = self.files[index]
-        image = read_picture(files.image)
+        image = read_picture(self.files[index].image)
         parts = np.zeros(image.shape[:2], np.uint8)
         persons = np.zeros(image.shape[:2], np.uint8)
         for person, path in enumerate(self._people[index], start=1):
-            own, drawn = self._own(path, image)
-            free = drawn & (parts == 0)
+            own = self._parts(path, image)
+            free = (own > 0) & (parts == 0)
             parts[free], persons[free & (own != IGNORED)] = own[free], person
-        return Sample(files.name, image, parts, persons, self.subjects[index])
+        return self._sample(index, image, parts, persons)
 
-    def problems_of(self, index: int) -> Iterator[Problem]:
-        """Everything wrong with one picture's files, each looked at even when another is broken."""
-        first = self.files[index]
-        for number, path in enumerate(self._people[index]):
-            one = FileSource(self.spec, MHP, [replace(first, parts=path, persons=None)], read_parts=read_first_channel)
-            yield from (problem for problem in one.problems_of(0) if number == 0 or problem.file == str(path))
-
-    def _own(self, path: Path, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """One person's parts in the target's ids, and where the file has any."""
-        return self._parts(path, image), read_first_channel(path) > 0
+    def _part_maps(self, index: int) -> Sequence[Path]:
+        return self._people[index]
 
 
 def open_mhp(root: Path, split: str | None, spec: str) -> FileSource:

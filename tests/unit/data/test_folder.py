@@ -99,6 +99,18 @@ def test_an_unknown_person_is_ignored_with_its_parts(tmp_path: Path) -> None:
     assert sample.parts[0].tolist() == [1, 1, 1, 1, 255, 255, 255, 255]
 
 
+def test_what_other_labels_call_background_is_nobodys(tmp_path: Path) -> None:
+    """Skin of the torso (10) is background to LIP; a face (13) is none."""
+    write(tmp_path, names=("a",))
+    (tmp_path / "persons").mkdir()
+    Image.fromarray(np.array([[0, 0, 10, 10, 13, 13, 255, 255]] * 6, np.uint8)).save(tmp_path / "parts" / "a.png")
+    Image.fromarray(np.array([[0, 0, 1, 1, 1, 1, 1, 1]] * 6, np.uint8)).save(tmp_path / "persons" / "a.png")
+    sample = open_spec(f"folder:{tmp_path}?labels=lip")[0]
+    assert sample.persons is not None
+    assert sample.parts[0].tolist() == [0, 0, 0, 0, 13, 13, 255, 255]
+    assert sample.persons[0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
 def test_subjects_are_read_and_required(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "subjects.csv").write_text("name,subject,note\na, anna ,\nb,bo,\n", encoding="utf-8-sig")

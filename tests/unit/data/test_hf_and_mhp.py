@@ -11,7 +11,7 @@ from PIL import Image
 
 from discreet.data import check_source, open_spec, require_subjects
 from discreet.errors import DataError
-from discreet.labels import IGNORED
+from discreet.labels import CIHP, IGNORED
 
 
 def hf(folder: Path, *rows: object) -> str:
@@ -99,6 +99,39 @@ def test_the_person_with_the_lower_number_has_what_two_claim(tmp_path: Path) -> 
     assert sample.parts[0].tolist() == [3, 3, 4, 0, 0, 0]
     assert sample.persons is not None
     assert sample.persons[0].tolist() == [1, 1, 2, 0, 0, 0]
+
+
+def test_in_other_labels_persons_have_the_pixels_that_they_have_in_the_files(tmp_path: Path) -> None:
+    """Person 1 holds a backpack (40) before the face (3) of person 2, whose hair (4) is elsewhere."""
+    spec = mhp(tmp_path, _1_02_01=one_map((0, 40), (1, 3)), _1_02_02=one_map((0, 3), (2, 4)))
+    sample = open_spec(f"{spec}?labels=cihp")[0]
+    assert [CIHP.names[part] for part in sample.parts[0]] == ["Background", "Face", "Hair", *["Background"] * 3]
+    assert sample.persons is not None
+    assert sample.persons[0].tolist() == [0, 1, 2, 0, 0, 0]
+
+
+def test_who_is_only_what_other_labels_call_background_is_nobody_there(tmp_path: Path) -> None:
+    spec = mhp(tmp_path, _1_01_01=one_map((0, 40), (1, 40)))
+    sample = open_spec(f"{spec}?labels=cihp")[0]
+    assert not sample.parts.any()
+    assert sample.persons is not None
+    assert not sample.persons.any()
+
+
+def test_a_check_reads_every_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = mhp(tmp_path, _1_03_01=one_map((0, 3)), _1_03_02=one_map((1, 3)), _1_03_03=one_map((2, 59)))
+    opened: list[str] = []
+    keep = Image.open
+    monkeypatch.setattr(Image, "open", lambda path, **how: opened.append(path.name) or keep(path, **how))
+    problems = check_source(spec).problems
+    assert [Path(problem.file).name for problem in problems] == ["1_03_03.png"]
+    assert len(opened) == len(set(opened))
+    opened.clear()
+    (tmp_path / "val" / "parsing_annos" / "1_03_03.png").write_bytes(
+        (tmp_path / "val" / "parsing_annos" / "1_03_01.png").read_bytes()
+    )
+    open_spec(spec)[0]
+    assert sorted(opened) == ["1.jpg", "1_03_01.png", "1_03_02.png", "1_03_03.png"]
 
 
 def test_what_one_ignores_no_other_has(tmp_path: Path) -> None:
