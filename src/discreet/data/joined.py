@@ -8,12 +8,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from discreet.data.samples import Sample, SampleSource
+from discreet.errors import ConfigurationError
 
 
 class Joined:
-    """The pictures of each data set, one set after the other."""
+    """The pictures of each data set, one set after the other.
+
+    Raises:
+        ConfigurationError: their ids mean other parts.
+    """
 
     def __init__(self, sources: Sequence[SampleSource]) -> None:
+        for source in sources:
+            if source.label_set.names != sources[0].label_set.names:
+                raise ConfigurationError(
+                    f"{source.spec} has other parts than {sources[0].spec}; ?labels=NAME at the end of either shows it "
+                    "in others"
+                )
         self._sources = list(sources)
         self._starts = [0, *itertools.accumulate(map(len, sources))]
         self.spec = ", ".join(source.spec for source in sources)
