@@ -321,6 +321,39 @@ def test_the_check_does_not_stop_at_the_first_problem(tree: Tree) -> None:
     assert {problem.file for problem in check_source(tree.spec).problems} == expected
 
 
+def test_annotations_without_a_picture_are_problems(tree: Tree) -> None:
+    if tree.spec.startswith("hf:"):
+        return  # what metadata.jsonl does not name is no part of the set
+    strays = []
+    for path in (tree.parts, tree.persons):
+        if path is not None:
+            strays.append(path.with_name("999_01_01.png"))
+            strays[-1].write_bytes(path.read_bytes())
+    problems = check_source(tree.spec).problems
+    assert [problem.file for problem in problems] == [str(path) for path in strays]
+    assert all("belongs to no picture" in problem.what and ";" in problem.what for problem in problems)
+    assert len(source_of(tree)) == 3
+
+
+def test_suffixes_in_capitals_are_read_alike(tree: Tree) -> None:
+    if tree.spec.startswith("hf:"):
+        return  # metadata.jsonl says how its files are written
+    annotations = [tree.parts, tree.persons] if not tree.tells_persons else []  # MHP's names are checked as a whole
+    for path in (tree.image, *annotations):
+        if path is not None:
+            path.rename(path.with_suffix(path.suffix.upper()))
+    assert check_source(tree.spec).problems == ()
+    np.testing.assert_array_equal(source_of(tree)[1].parts, tree.expected_parts(1))
+
+
+def test_a_person_map_of_nobody_is_a_problem(tree_with_persons: tuple[Tree, Path]) -> None:
+    tree, persons = tree_with_persons
+    save(persons, np.zeros(SIZES[1], np.uint8))
+    (problem,) = check_source(tree.spec).problems
+    assert problem.file == str(persons)
+    assert f"has nobody on {12 * SIZES[1][1]} pixels of parts, and persons on 0 of background;" in problem.what
+
+
 def test_a_person_map_of_another_size_is_refused(tree_with_persons: tuple[Tree, Path]) -> None:
     tree, persons = tree_with_persons
     save(persons, np.zeros((5, 5), np.uint8))

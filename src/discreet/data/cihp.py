@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, need_folder, pictures_in
+from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, maps_of, need_folder, pictures_in
 from discreet.data.pictures import read_ids, read_wide_ids
 from discreet.errors import DataError
 from discreet.labels import CIHP
@@ -32,15 +32,12 @@ def open_cihp(root: Path, split: str | None, spec: str) -> FileSource:
     """
     folder = need_folder(root / SPLIT_FOLDERS[split] if split else root, spec, _LAYOUT)
     images, problems = pictures_in(need_folder(folder / "Images", spec, _LAYOUT))
-    parts = need_folder(folder / "Category_ids", spec, _LAYOUT)
-    humans, instances = folder / "Human_ids", folder / "Instance_ids"
-    persons = next((kind for kind in (humans, instances) if kind.is_dir()), None)
-    files = [
-        PictureFiles(name, image, parts / f"{name}.png", persons / f"{name}.png" if persons else None)
-        for name, image in images.items()
-    ]
-    reader = read_instances if persons == instances else read_ids
-    return FileSource(spec, CIHP, files, read_persons=reader, problems=problems)
+    parts, extra = maps_of(images, need_folder(folder / "Category_ids", spec, _LAYOUT))
+    kind = next((kind for kind in ("Human_ids", "Instance_ids") if (folder / kind).is_dir()), None)
+    persons, unasked = maps_of(images, folder / kind) if kind else ({}, [])
+    files = [PictureFiles(name, image, parts[name], persons.get(name)) for name, image in images.items()]
+    reader = read_instances if kind == "Instance_ids" else read_ids
+    return FileSource(spec, CIHP, files, read_persons=reader, problems=[*problems, *extra, *unasked])
 
 
 def read_instances(path: Path) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,8 @@ from discreet.labels import IGNORED, LabelMap, LabelSet, map_between
 # What becomes of pictures that several subjects share.
 SharedPictures = Literal["refuse", "drop", "assign"]
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+# A share of the pixels of persons that their edges may differ by in the two maps without harm.
+_STRAY = 0.01
 # Where data sets published for multi-person parsing keep their splits.
 SPLIT_FOLDERS = {"train": "Training", "val": "Validation"}
 
@@ -151,14 +153,17 @@ class FileSource:
     def problems_of(self, index: int) -> Iterator[Problem]:
         """Everything wrong with one picture's files, each looked at even when another is broken."""
         files = self.files[index]
-        image: list[NDArray[np.uint8]] = []
-        yield from _trial(files.image, lambda: image.append(read_picture(files.image)))
-        seen = image[0] if image else None
+        images: list[NDArray[np.uint8]] = []
+        parts: list[NDArray[np.uint8]] = []
+        persons: list[NDArray[np.uint8]] = []
+        yield from _trial(files.image, read_picture, images)
+        seen = images[0] if images else None
         for path in self._part_maps(index):
-            yield from _trial(path, partial(self._parts, path, seen))
+            yield from _trial(path, partial(self._parts, image=seen), parts)
         if files.persons is not None:
-            persons = files.persons
-            yield from _trial(persons, lambda: self._persons(persons, seen))
+            yield from _trial(files.persons, partial(self._persons, image=seen), persons)
+            if parts and persons:
+                yield from _disagreement(files.persons, parts[0], persons[0])
 
     def _part_maps(self, index: int) -> Sequence[Path]:
         """The files with the parts of one picture."""
@@ -204,21 +209,37 @@ def pictures_in(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
     return found, problems
 
 
-def listed_in(listing: Path) -> tuple[list[str], list[Problem]]:
-    """Names in a list of pictures, in its order, each once; and those that it repeats.
+def maps_of(names: Iterable[str], folder: Path) -> tuple[dict[str, Path], list[Problem]]:
+    """Where a folder has the map of each name, or should have it; and maps of other names."""
+    there = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".png"}
+    maps = {name: there.get(name, folder / f"{name}.png") for name in names}
+    return maps, [
+        Problem(str(path), "belongs to no picture; remove it, or add the picture")
+        for name, path in there.items()
+        if name not in maps and not name.startswith(".")
+    ]
+
+
+def listed_in(listing: Path, images: Path, there: Mapping[str, Path]) -> tuple[dict[str, Path], list[Problem]]:
+    """The pictures of a list, in its order, each once; and those that it repeats.
+
+    Args:
+        listing: one name a line, with or without suffix.
+        images: the folder of pictures.
+        there: what `pictures_in` found in that folder.
 
     Raises:
         DataError: the list is missing, or is no text.
     """
     try:
-        lines = listing.read_text(encoding="utf-8").split()
+        lines = listing.read_text(encoding="utf-8-sig").split()
     except FileNotFoundError:
         raise DataError(f"{listing} is missing; list one picture name a line there") from None
     except (OSError, ValueError) as problem:
         raise DataError(f"{listing} cannot be read ({problem}); list one picture name a line there") from None
-    names = [line.removesuffix(".jpg") for line in lines]
+    names = [str(Path(line).with_suffix("")) if line.lower().endswith(PICTURE_SUFFIXES) else line for line in lines]
     repeated = [name for name, count in Counter(names).items() if count > 1]
-    return list(dict.fromkeys(names)), [
+    return {name: there.get(name, images / f"{name}.jpg") for name in names}, [
         Problem(str(listing), f"lists {name} more than once; keep one line") for name in repeated
     ]
 
@@ -254,9 +275,24 @@ def need_folder(folder: Path, spec: str, layout: str) -> Path:
     return folder
 
 
-def _trial(path: Path, read: Callable[[], object]) -> Iterator[Problem]:
-    """Try to read a file; the problem, if there is one, without the file's name."""
+def _disagreement(path: Path, parts: NDArray[np.uint8], persons: NDArray[np.uint8]) -> Iterator[Problem]:
+    """A person map that is of other people than the part map."""
+    if parts.shape != persons.shape:  # one of them was told not to fit the picture
+        return
+    known = (parts != IGNORED) & (persons != IGNORED)
+    nobodys = int((known & (parts > 0) & (persons == 0)).sum())
+    partless = int((known & (parts == 0) & (persons > 0)).sum())
+    if nobodys + partless > _STRAY * int((known & ((parts > 0) | (persons > 0))).sum()):
+        yield Problem(
+            str(path),
+            f"has nobody on {nobodys:,} pixels of parts, and persons on {partless:,} of background; correct it, or the "
+            "parts",
+        )
+
+
+def _trial(path: Path, read: Callable[[Path], NDArray[np.uint8]], seen: list[NDArray[np.uint8]]) -> Iterator[Problem]:
+    """Try to read a file, and keep what it holds; the problem, if there is one, without the file's name."""
     try:
-        read()
+        seen.append(read(path))
     except DataError as problem:
         yield Problem(str(path), str(problem).removeprefix(f"{path} "))

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from discreet.data.files import FileSource, PictureFiles, need_folder, pictures_in
+from discreet.data.files import FileSource, PictureFiles, maps_of, need_folder, pictures_in
 from discreet.data.samples import Problem
 from discreet.errors import DataError
 from discreet.labels import read_labels
@@ -35,18 +35,14 @@ def open_folder(folder: Path, spec: str) -> FileSource:
     need_folder(folder / "parts", spec, _LAYOUT)
     labels = read_labels(folder / "labels.json")
     subjects, subject_problems = read_subjects(folder / "subjects.csv")
-    persons = folder / "persons" if (folder / "persons").is_dir() else None
+    parts, extra = maps_of(images, folder / "parts")
+    persons, unasked = maps_of(images, folder / "persons") if (folder / "persons").is_dir() else ({}, [])
     files = [
-        PictureFiles(
-            name,
-            image,
-            folder / "parts" / f"{name}.png",
-            persons / f"{name}.png" if persons else None,
-            subjects.get(name, ()),
-        )
+        PictureFiles(name, image, parts[name], persons.get(name), subjects.get(name, ()))
         for name, image in images.items()
     ]
-    problems = [*shared_names, *subject_problems, *_left_over(folder, set(images), set(subjects))]
+    unmatched = _unmatched(folder / "subjects.csv", set(images), set(subjects))
+    problems = [*shared_names, *subject_problems, *extra, *unasked, *unmatched]
     return FileSource(spec, labels, files, problems=problems)
 
 
@@ -85,14 +81,8 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
         raise DataError(f"{path} cannot be read ({problem}); save it as CSV in UTF-8") from None
 
 
-def _left_over(folder: Path, names: set[str], named: set[str]) -> Iterator[Problem]:
-    """Labels of pictures that are not there, and pictures that subjects.csv leaves out."""
-    for kind in ("parts", "persons"):
-        if (folder / kind).is_dir():
-            for path in sorted((folder / kind).glob("*.png")):
-                if path.stem not in names:
-                    yield Problem(str(path), "belongs to no picture in images/; remove it, or add the picture")
-    subjects = folder / "subjects.csv"
+def _unmatched(subjects: Path, names: set[str], named: set[str]) -> Iterator[Problem]:
+    """Pictures that subjects.csv leaves out, and those that are not there."""
     if subjects.exists():
         for name in sorted(names - named):
             yield Problem(str(subjects), f"lacks picture {name}; add a line {name},SUBJECT")

@@ -47,7 +47,7 @@ def open_hf(root: Path, split: str | None, spec: str) -> FileSource:
 def _rows(metadata: Path) -> list[dict[str, Any]]:
     """The lines of metadata.jsonl."""
     try:
-        rows = [json.loads(line) for line in metadata.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in metadata.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except FileNotFoundError:
         raise DataError(f"{metadata} is missing; write one JSON object a picture there") from None
     except (OSError, ValueError) as problem:

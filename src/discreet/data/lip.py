@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, listed_in, need_folder, pictures_in
+from discreet.data.files import SPLIT_FOLDERS, FileSource, PictureFiles, listed_in, maps_of, need_folder, pictures_in
 from discreet.data.samples import Problem
 from discreet.errors import ConfigurationError
 from discreet.labels import LIP
@@ -33,30 +33,32 @@ def open_lip(root: Path, split: str | None, spec: str) -> FileSource:
         raise ConfigurationError(f"data {spec!r} names no split; write lip:{root}@train or lip:{root}@val")
     need_folder(root, spec, _LAYOUT)
     folder = root / SPLIT_FOLDERS[split]
-    pictures, parts, problems = _all_in(folder, spec) if folder.is_dir() else _listed_in(root, split, spec)
+    of_m2fp = (folder / "Images").is_dir()
+    pictures, parts, problems = _all_in(folder, spec) if of_m2fp else _listed_in(root, split, spec)
     files = [
-        PictureFiles(name, picture, parts / f"{name}.png", subjects=(name.partition("_")[0],))
+        PictureFiles(name, picture, parts[name], subjects=(name.partition("_")[0],))
         for name, picture in pictures.items()
     ]
     return FileSource(spec, LIP, files, problems=problems)
 
 
-def _all_in(folder: Path, spec: str) -> tuple[dict[str, Path], Path, list[Problem]]:
-    """M2FP's layout: pictures by name, the folder of their parts, problems."""
-    pictures, problems = pictures_in(need_folder(folder / "Images", spec, _LAYOUT))
-    return pictures, need_folder(folder / "Category_ids", spec, _LAYOUT), problems
+def _all_in(folder: Path, spec: str) -> tuple[dict[str, Path], dict[str, Path], list[Problem]]:
+    """M2FP's layout: pictures and their parts by name, problems."""
+    pictures, problems = pictures_in(folder / "Images")
+    parts, extra = maps_of(pictures, need_folder(folder / "Category_ids", spec, _LAYOUT))
+    return pictures, parts, [*problems, *extra]
 
 
-def _listed_in(root: Path, split: str, spec: str) -> tuple[dict[str, Path], Path, list[Problem]]:
-    """SCHP's layout: pictures by name, the folder of their parts, problems."""
+def _listed_in(root: Path, split: str, spec: str) -> tuple[dict[str, Path], dict[str, Path], list[Problem]]:
+    """SCHP's layout: pictures and their parts by name, problems."""
     images = need_folder(root / f"{split}_images", spec, _LAYOUT)
-    parts = need_folder(root / f"{split}_segmentations", spec, _LAYOUT)
     listing = root / f"{split}_id.txt"
-    names, problems = listed_in(listing)
-    listed = set(names)
-    problems += [
+    there, problems = pictures_in(images)
+    pictures, repeated = listed_in(listing, images, there)
+    unlisted = [
         Problem(str(path), f"is not listed in {listing.name} and is not read; list it, or remove it")
-        for path in sorted(images.glob("*.jpg"))
-        if path.stem not in listed
+        for name, path in there.items()
+        if name not in pictures
     ]
-    return {name: images / f"{name}.jpg" for name in names}, parts, problems
+    parts, extra = maps_of({**there, **pictures}, need_folder(root / f"{split}_segmentations", spec, _LAYOUT))
+    return pictures, parts, [*problems, *repeated, *unlisted, *extra]

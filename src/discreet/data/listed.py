@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from discreet.data.files import FileSource, PictureFiles, listed_in, need_folder, pictures_in
+from discreet.data.files import FileSource, PictureFiles, listed_in, maps_of, need_folder, pictures_in
 from discreet.errors import DataError
 from discreet.labels import LabelSet
 
@@ -36,13 +36,11 @@ def open_listed(
     layout = f"JPEGImages/, {parts_folder}/ and {lists[0].format(split='{train,val}')}"
     images = need_folder(need_folder(root, spec, layout) / "JPEGImages", spec, layout)
     parts = need_folder(root / parts_folder, spec, layout)
-    if split is None:
-        pictures, problems = pictures_in(images)
-    else:
-        names, problems = listed_in(_list_of(root, split, spec, lists))
-        pictures = {name: images / f"{name}.jpg" for name in names}
-    files = [PictureFiles(name, picture, parts / f"{name}.png") for name, picture in pictures.items()]
-    return FileSource(spec, labels, files, problems=problems)
+    there, problems = pictures_in(images)
+    pictures, repeated = (there, []) if split is None else listed_in(_list_of(root, split, spec, lists), images, there)
+    maps, extra = maps_of({**there, **pictures}, parts)
+    files = [PictureFiles(name, picture, maps[name]) for name, picture in pictures.items()]
+    return FileSource(spec, labels, files, problems=[*problems, *repeated, *extra])
 
 
 def _list_of(root: Path, split: str, spec: str, lists: Sequence[str]) -> Path:

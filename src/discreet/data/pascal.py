@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from discreet.data.files import FileSource, PictureFiles, need_folder, pictures_in
+from discreet.data.files import FileSource, PictureFiles, maps_of, need_folder, pictures_in
 from discreet.data.listed import open_listed
 from discreet.errors import ConfigurationError
 from discreet.labels import PASCAL, PASCAL_OF_SCHP
@@ -43,11 +43,9 @@ def open_pascal(root: Path, split: str | None, spec: str, order: str | None) -> 
     else:
         folder = need_folder(root / _FOLDERS[split] if split else root, spec, _LAYOUT)
         images, problems = pictures_in(need_folder(folder / "Images", spec, _LAYOUT))
-        parts, humans = need_folder(folder / "Category_ids", spec, _LAYOUT), folder / "Human_ids"
-        persons = humans if humans.is_dir() else None
-        files = [
-            PictureFiles(name, image, parts / f"{name}.png", persons / f"{name}.png" if persons else None)
-            for name, image in images.items()
-        ]
-        source = FileSource(spec, ORDERS[order], files, problems=problems)
+        parts, extra = maps_of(images, need_folder(folder / "Category_ids", spec, _LAYOUT))
+        humans = folder / "Human_ids"
+        persons, unasked = maps_of(images, humans) if humans.is_dir() else ({}, [])
+        files = [PictureFiles(name, image, parts[name], persons.get(name)) for name, image in images.items()]
+        source = FileSource(spec, ORDERS[order], files, problems=[*problems, *extra, *unasked])
     return source.in_labels(PASCAL)

@@ -99,6 +99,22 @@ def test_an_unknown_person_is_ignored_with_its_parts(tmp_path: Path) -> None:
     assert sample.parts[0].tolist() == [1, 1, 1, 1, 255, 255, 255, 255]
 
 
+def test_persons_on_background_are_a_problem_and_an_edge_is_none(tmp_path: Path) -> None:
+    names = ("a", "b")
+    write(tmp_path, names)
+    (tmp_path / "persons").mkdir()
+    for name, columns in zip(names, (51, 60), strict=True):
+        Image.new("RGB", (100, 6)).save(tmp_path / "images" / f"{name}.png")
+        parts, persons = np.zeros((2, 6, 100), np.uint8)
+        parts[:, :50], persons[:, :columns] = 1, 1
+        parts[0], persons[1] = 255, 255  # unknown either way
+        persons[:5, 50] = 0  # one pixel in a hundred and one is an edge
+        Image.fromarray(parts).save(tmp_path / "parts" / f"{name}.png")
+        Image.fromarray(persons).save(tmp_path / "persons" / f"{name}.png")
+    what = "has nobody on 0 pixels of parts, and persons on 37 of background; correct it, or the parts"
+    assert whats(tmp_path) == [("b.png", what)]
+
+
 def test_what_other_labels_call_background_is_nobodys(tmp_path: Path) -> None:
     """Skin of the torso (10) is background to LIP; a face (13) is none."""
     write(tmp_path, names=("a",))

@@ -51,6 +51,13 @@ def test_pictures_of_several_are_dropped_or_given_to_the_first(tmp_path: Path) -
     assert (assigned.names, assigned.subjects) == (("a", "b"), ("mia", "noor"))
 
 
+def test_a_line_ends_where_json_says_and_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    spec = hf(tmp_path, json.dumps(row("a", subject="mia\u2028\x85noor"), ensure_ascii=False), row("b"))
+    metadata = tmp_path / "metadata.jsonl"
+    metadata.write_text(metadata.read_text(encoding="utf-8"), encoding="utf-8-sig", newline="\r\n")
+    assert open_spec(spec).subjects == ("mia\u2028\x85noor", None)
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [

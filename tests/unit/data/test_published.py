@@ -63,6 +63,46 @@ def test_human_ids_are_preferred_and_persons_are_optional(tmp_path: Path) -> Non
     assert open_spec(f"cihp:{folder}")[0].persons is None
 
 
+def lip(folder: Path, *names: str) -> str:
+    """A set in the layout of SCHP, its pictures in files of these names."""
+    for kind in ("train_images", "train_segmentations"):
+        (folder / kind).mkdir()
+    for name in names:
+        Image.new("RGB", (4, 4)).save(folder / "train_images" / name)
+        Image.new("L", (4, 4), 1).save(folder / "train_segmentations" / f"{Path(name).stem}.png")
+    return f"lip:{folder}@train"
+
+
+def test_a_list_may_name_files_of_any_kind_after_a_byte_order_mark(tmp_path: Path) -> None:
+    spec = lip(tmp_path, "1_1.jpg", "1_2.JPG", "2_1.png", "2_2.jpeg", "3_1.jpg")
+    (tmp_path / "train_id.txt").write_bytes("\ufeff1_1\r\n1_2.JPG\r\n2_1.jpg\r\n2_2\r\n".encode())
+    source = open_spec(spec)
+    assert (source.names, source.subjects) == (("1_1", "1_2", "2_1", "2_2"), ("1", "1", "2", "2"))
+    assert [source[index].name for index in range(4)] == list(source.names)
+    (problem,) = check_source(spec).problems
+    assert "is not listed" in problem.what
+    assert problem.file.endswith("3_1.jpg")
+
+
+def test_an_empty_folder_of_the_other_layout_hides_nothing(tmp_path: Path) -> None:
+    spec = lip(tmp_path, "1_1.jpg")
+    (tmp_path / "train_id.txt").write_text("1_1\n")
+    (tmp_path / "Training").mkdir()
+    assert open_spec(spec).names == ("1_1",)
+
+
+def test_maps_of_another_split_are_no_strays(tmp_path: Path) -> None:
+    for name in ("1_0", "1_1"):
+        for kind, mode in (("JPEGImages", "RGB"), ("SegmentationClassAug", "L")):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.new(mode, (4, 4), 1 if mode == "L" else (9, 9, 9)).save(
+                tmp_path / kind / f"{name}.{'png' if mode == 'L' else 'jpg'}"
+            )
+    (tmp_path / "val_id.txt").write_text("1_1.jpg\n")
+    report = check_source(f"atr:{tmp_path}@val")
+    assert (report.num_samples, report.problems) == (1, ())
+
+
 def test_crops_of_one_photograph_share_a_subject(tmp_path: Path) -> None:
     names = ["9_2", "9_10", "10_3"]
     for kind in ("train_images", "train_segmentations"):
