@@ -12,16 +12,17 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.pictures import check_parts, check_size, read_ids, read_picture
+from discreet.data.pictures import Photograph, check_parts, check_size, read_ids, read_picture
 from discreet.data.samples import Problem, Sample
 from discreet.errors import ConfigurationError, DataError
 from discreet.labels import IGNORED, LabelMap, LabelSet, map_between
 
+Read = TypeVar("Read")
 # What becomes of pictures that several subjects share.
 SharedPictures = Literal["refuse", "drop", "assign"]
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -140,28 +141,30 @@ class FileSource:
     def __getitem__(self, index: int) -> Sample:
         """Read one picture; DataError names the file that is wrong."""
         files = self.files[index]
-        image = read_picture(files.image)
-        parts = self._parts(files.parts, image)
+        photograph = read_picture(files.image)
+        parts = self._parts(files.parts, photograph)
         if files.persons is None:
-            return self._sample(index, image, parts, None)
-        persons = self._persons(files.persons, image)
+            return self._sample(index, photograph, parts, None)
+        persons = self._persons(files.persons, photograph)
         unknown = persons == IGNORED
         # Where nobody knows whose a part is, nobody knows the part of that person either.
         parts[unknown], persons[unknown] = IGNORED, 0
-        return self._sample(index, image, parts, persons)
+        return self._sample(index, photograph, parts, persons)
 
     def problems_of(self, index: int) -> Iterator[Problem]:
         """Everything wrong with one picture's files, each looked at even when another is broken."""
         files = self.files[index]
-        images: list[NDArray[np.uint8]] = []
+        photographs: list[Photograph] = []
         parts: list[NDArray[np.uint8]] = []
         persons: list[NDArray[np.uint8]] = []
-        yield from _trial(files.image, read_picture, images)
-        seen = images[0] if images else None
+        yield from _trial(files.image, read_picture, photographs)
+        seen = photographs[0] if photographs else None
         for path in self._part_maps(index):
-            yield from _trial(path, partial(self._parts, image=seen), parts)
+            yield from _trial(path, partial(self._parts, photograph=seen), parts)
+        if seen and parts:
+            yield from _doubtful_turn(files.image, seen)
         if files.persons is not None:
-            yield from _trial(files.persons, partial(self._persons, image=seen), persons)
+            yield from _trial(files.persons, partial(self._persons, photograph=seen), persons)
             if parts and persons:
                 yield from _disagreement(files.persons, parts[0], persons[0])
 
@@ -170,28 +173,28 @@ class FileSource:
         return (self.files[index].parts,)
 
     def _sample(
-        self, index: int, image: NDArray[np.uint8], parts: NDArray[np.uint8], persons: NDArray[np.uint8] | None
+        self, index: int, photograph: Photograph, parts: NDArray[np.uint8], persons: NDArray[np.uint8] | None
     ) -> Sample:
         """One picture in the labels it is shown in: what is background to them is nobody's."""
         if self.translation is not None:
             shown = self.translation.apply(parts)
             persons = None if persons is None else np.where((shown == 0) & (parts != 0), np.uint8(0), persons)
             parts = shown
-        return Sample(self.files[index].name, image, parts, persons, self.subjects[index])
+        return Sample(self.files[index].name, photograph.pixels, parts, persons, self.subjects[index])
 
-    def _parts(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    def _parts(self, path: Path, photograph: Photograph | None) -> NDArray[np.uint8]:
         """A part map, in the ids of its file, that fits its picture, where there is one."""
         parts = self._read_parts(path)
         check_parts(path, parts, self._labels_of_files)
-        if image is not None:
-            check_size(path, parts, image)
+        if photograph is not None:
+            check_size(path, parts, photograph)
         return parts
 
-    def _persons(self, path: Path, image: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    def _persons(self, path: Path, photograph: Photograph | None) -> NDArray[np.uint8]:
         """A person map that fits its picture, where there is one."""
         persons = self._read_persons(path)
-        if image is not None:
-            check_size(path, persons, image)
+        if photograph is not None:
+            check_size(path, persons, photograph)
         return persons
 
 
@@ -275,6 +278,17 @@ def need_folder(folder: Path, spec: str, layout: str) -> Path:
     return folder
 
 
+def _doubtful_turn(path: Path, photograph: Photograph) -> Iterator[Problem]:
+    """A picture that its camera says to turn, where sizes cannot tell whether its labels are turned, too."""
+    height, width = photograph.pixels.shape[:2]
+    if photograph.orientation in (2, 3, 4) or (photograph.orientation > 4 and height == width):
+        yield Problem(
+            str(path),
+            f"is turned as its camera says (EXIF orientation {photograph.orientation}), and its labels fit either way: "
+            "see which is right, and save the picture so, without that",
+        )
+
+
 def _disagreement(path: Path, parts: NDArray[np.uint8], persons: NDArray[np.uint8]) -> Iterator[Problem]:
     """A person map that is of other people than the part map."""
     if parts.shape != persons.shape:  # one of them was told not to fit the picture
@@ -290,7 +304,7 @@ def _disagreement(path: Path, parts: NDArray[np.uint8], persons: NDArray[np.uint
         )
 
 
-def _trial(path: Path, read: Callable[[Path], NDArray[np.uint8]], seen: list[NDArray[np.uint8]]) -> Iterator[Problem]:
+def _trial(path: Path, read: Callable[[Path], Read], seen: list[Read]) -> Iterator[Problem]:
     """Try to read a file, and keep what it holds; the problem, if there is one, without the file's name."""
     try:
         seen.append(read(path))

@@ -39,14 +39,14 @@ class _OneMapAPerson(FileSource):
         self._people = people
 
     def __getitem__(self, index: int) -> Sample:
-        image = read_picture(self.files[index].image)
-        parts = np.zeros(image.shape[:2], np.uint8)
-        persons = np.zeros(image.shape[:2], np.uint8)
+        photograph = read_picture(self.files[index].image)
+        parts = np.zeros(photograph.pixels.shape[:2], np.uint8)
+        persons = np.zeros_like(parts)
         for person, path in enumerate(self._people[index], start=1):
-            own = self._parts(path, image)
+            own = self._parts(path, photograph)
             free = (own > 0) & (parts == 0)
             parts[free], persons[free & (own != IGNORED)] = own[free], person
-        return self._sample(index, image, parts, persons)
+        return self._sample(index, photograph, parts, persons)
 
     def _part_maps(self, index: int) -> Sequence[Path]:
         return self._people[index]

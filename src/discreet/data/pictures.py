@@ -7,21 +7,35 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from discreet.errors import DataError
 from discreet.labels import IGNORED, LabelSet
 
 _MAX_UINT8 = 255
+_TURNED = range(2, 9)  # EXIF
 # Pillow spreads grey of 2 and 4 bits over 0 to 255: by how much, by what it calls the rows of such a PNG.
 _SPREAD = {"L;2": 85, "L;4": 17}
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A photograph as uint8 RGB [H, W, 3], turned as its camera says.
+class Photograph(NamedTuple):
+    """What a picture's file holds. *SENSITIVE*
+
+    Args:
+        pixels: RGB, uint8 [H, W, 3], turned as the camera says.
+        orientation: what the camera says of how it was held (EXIF: 1 is upright, 2 to 8 are not).
+    """
+
+    pixels: NDArray[np.uint8]
+    orientation: int
+
+
+def read_picture(path: Path) -> Photograph:
+    """A photograph, turned as its camera says: so whoever labelled it saw it, and so models meet pictures later.
 
     Colour profiles are left alone: what a library makes of them changes with its version, and a ledger, which knows
     pictures by their pixels, would take them for others.
@@ -33,7 +47,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         upright = ImageOps.exif_transpose(opened)
         if upright.mode.startswith("I"):  # 16 bits a pixel; Pillow would cut off what is above 255
             upright = Image.fromarray((np.asarray(upright, np.uint32) >> 8).astype(np.uint8))
-        return np.array(upright.convert("RGB"))
+        said = opened.getexif().get(ExifTags.Base.Orientation, 1)
+        return Photograph(np.array(upright.convert("RGB")), said if said in _TURNED else 1)
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:
@@ -79,15 +94,22 @@ def check_parts(path: Path, parts: NDArray[np.uint8], labels: LabelSet) -> None:
         )
 
 
-def check_size(path: Path, ids: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
+def check_size(path: Path, ids: NDArray[np.uint8], photograph: Photograph) -> None:
     """Refuse a map whose size is not the picture's.
 
     Raises:
         DataError: width or height differ.
     """
-    height, width = ids.shape
-    if ids.shape != image.shape[:2]:
-        raise DataError(f"{path} is {width}×{height}, its picture {image.shape[1]}×{image.shape[0]}; make them equal")
+    (height, width), (rows, columns, _) = ids.shape, photograph.pixels.shape
+    if (height, width) == (rows, columns):
+        return
+    way_out = "make them equal"
+    if photograph.orientation > 4 and (height, width) == (columns, rows):
+        way_out = (
+            f"its camera says to turn it (EXIF orientation {photograph.orientation}): remove that from the pictures of "
+            "this set if they were labelled as their pixels lie"
+        )
+    raise DataError(f"{path} is {width}×{height}, its picture {columns}×{rows}; {way_out}")
 
 
 class _QuietDecoding:

@@ -87,6 +87,54 @@ def test_sixteen_bits_a_pixel_are_read_as_eight(tmp_path: Path) -> None:
     assert set(np.unique(open_spec(f"folder:{tmp_path}")[0].image)) == {0x40}
 
 
+def turned(path: Path, pixels: np.ndarray, orientation: int) -> None:
+    """A picture whose camera says how it was held."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+
+
+def test_pictures_are_turned_as_their_camera_says(tmp_path: Path) -> None:
+    """Shown upright, the picture is 6 wide and 8 high; so are labels drawn upon it."""
+    write(tmp_path, names=("a",))
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    turned(tmp_path / "images" / "a.png", pixels, 6)
+    Image.new("L", (6, 8), 1).save(tmp_path / "parts" / "a.png")
+    assert np.array_equal(open_spec(f"folder:{tmp_path}")[0].image, np.rot90(pixels, -1))
+    assert whats(tmp_path) == []
+
+
+def test_labels_of_a_picture_as_its_pixels_lie_are_refused_with_the_reason(tmp_path: Path) -> None:
+    write(tmp_path)
+    turned(tmp_path / "images" / "a.png", np.zeros((6, 8, 3), np.uint8), 6)
+    turned(tmp_path / "images" / "b.png", np.zeros((6, 9, 3), np.uint8), 6)
+    wrong = dict(whats(tmp_path))
+    assert wrong["a.png"] == (
+        "is 8×6, its picture 6×8; its camera says to turn it (EXIF orientation 6): remove that from the pictures of "
+        "this set if they were labelled as their pixels lie"
+    )
+    assert wrong["b.png"] == "is 8×6, its picture 6×9; make them equal"
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(3, (8, 6)), (2, (8, 6)), (6, (8, 8)), (8, (8, 8))])
+def test_where_labels_fit_a_turned_picture_either_way_the_check_says_so(
+    tmp_path: Path, orientation: int, size: tuple[int, int]
+) -> None:
+    write(tmp_path, names=("a",))
+    turned(tmp_path / "images" / "a.png", np.zeros((*size[::-1], 3), np.uint8), orientation)
+    Image.new("L", size, 1).save(tmp_path / "parts" / "a.png")
+    ((file, what),) = whats(tmp_path)
+    assert file == "a.png"
+    assert f"(EXIF orientation {orientation}), and its labels fit either way: see which is right" in what
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9])
+def test_an_orientation_that_turns_nothing_is_none(tmp_path: Path, orientation: int) -> None:
+    write(tmp_path, names=("a",))
+    turned(tmp_path / "images" / "a.png", np.zeros((6, 8, 3), np.uint8), orientation)
+    assert whats(tmp_path) == []
+
+
 def test_an_unknown_person_is_ignored_with_its_parts(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "persons").mkdir()
