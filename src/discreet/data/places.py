@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from discreet.data.pictures import read_picture
 from discreet.data.samples import Sample, SampleSource
 from discreet.errors import DataError
 
@@ -33,12 +34,12 @@ class BeforePlaces:
         seed: of what comes behind whom. *Public*
 
     Raises:
-        DataError: the folder holds no panorama.
+        DataError: the folder holds no panorama, or one that cannot be read.
     """
 
     def __init__(self, source: SampleSource, folder: Path, seed: int) -> None:
         self._source, self._seed = source, seed
-        self._places = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.glob("*.png"))]
+        self._places = [read_picture(path).pixels for path in sorted(folder.glob("*.png"))]
         if not self._places:
             raise DataError(f"{folder} holds no PNG; fetch them: python tools/places.py {folder}")
         self.spec = f"{source.spec}, before {folder.name}"

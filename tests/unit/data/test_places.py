@@ -52,6 +52,12 @@ def test_a_picture_is_always_before_the_same_place_and_others_before_others(sour
     assert len(corners) > 1, "all before one place"
 
 
+def test_a_panorama_that_was_cut_off_is_named(source: SampleSource, places: Path, tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes((places / "red.png").read_bytes()[:-60])
+    with pytest.raises(DataError, match=r"red\.png cannot be read .*; replace it"):
+        BeforePlaces(source, tmp_path, seed=1)
+
+
 def test_without_places_there_is_a_way_out(source: SampleSource, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"tools/places\.py"):
         BeforePlaces(source, tmp_path, seed=1)
