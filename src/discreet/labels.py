@@ -117,11 +117,13 @@ class LabelMap:
         return tuple(name for name in self.source.names if name in gone)
 
     def losses(self) -> tuple[str, ...]:
-        """One line for each part that is lost: what becomes of it."""
+        """One line for each part that is lost: what becomes of it; and for each of the target that never occurs."""
+        reached = set(self.ids[: len(self.source)].tolist())
         return (
             *(f"{part} becomes {broader}" for part, broader in self.merged),
             *(f"{part} becomes background" for part in self.dropped),
             *(f"{part} is ignored: {self.target.name} splits it otherwise" for part in self.undecided),
+            *(f"{name} never occurs" for part, name in enumerate(self.target.names) if part not in reached),
         )
 
     def apply(self, parts_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:

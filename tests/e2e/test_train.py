@@ -355,6 +355,21 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(
     assert not list(state.glob("runs/*"))
 
 
+def test_what_other_labels_lose_is_said_once_before_anything_else(
+    run_toml: Path, pictures: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, held_out = (f"folder:{pictures}@{split}?labels=lip" for split in ("train", "val"))
+    shown = [
+        word for key, spec in (("train", train), ("evaluate", held_out)) for word in ("--set", f"data.{key}={spec}")
+    ]
+    assert run_verb("train", run_toml, "--out", tmp_path / "run", *shown, "--canaries", "999", "--json") == 1
+    said = capsys.readouterr()
+    losses = "in these labels, Torso-skin becomes background; Jumpsuits never occurs"
+    assert said.err.splitlines()[:2] == [f"{train}: {losses}", f"{held_out}: {losses}"]
+    assert "plant fewer" in said.err
+    assert said.out == ""
+
+
 def test_a_folder_in_use_is_not_overwritten(
     run_toml: Path, tmp_path: Path, run_verb: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

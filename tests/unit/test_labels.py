@@ -86,6 +86,17 @@ def test_maps_go_by_name_and_say_what_they_lose() -> None:
     np.testing.assert_array_equal(same.ids[:20], np.arange(20))
 
 
+def test_maps_say_which_parts_of_the_target_never_occur() -> None:
+    def never(source: LabelSet, target: LabelSet) -> set[str]:
+        lines = map_between(source, target).losses()
+        return {line.removesuffix(" never occurs") for line in lines if line.endswith(" never occurs")}
+
+    assert never(LIP, CIHP) == {"Torso-skin"}
+    assert never(ATR, CIHP) == {"Glove", "Coat", "Socks", "Torso-skin"}
+    assert never(CIHP, LIP) == {"Jumpsuits"}
+    assert map_between(CIHP, CIHP).losses() == ()
+
+
 def test_a_set_of_ones_own_has_distinct_colours() -> None:
     own = from_names("own", [f"part {k}" for k in range(MAX_LABELS)])
     assert len(own) == MAX_LABELS

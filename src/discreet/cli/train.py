@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             should_stop=should_stop,
             test_seed=arguments.test_key,
             ranks=ranks,
+            note=output.note,
         )
         outcome = train(settings, arguments.out, around, resume=arguments.resume)
     if not ranks.leads:

@@ -55,7 +55,7 @@ class DataStats:
         num_samples: pictures.
         pixels: by part name.
         ignored: pixels without a label.
-        lost: what the SPEC's ?labels= made of parts that its label set has not, a line each. *Public*
+        lost: what the SPEC's ?labels= loses, a line each; see `LabelMap.losses`. *Public*
     """
 
     num_samples: int

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from discreet.data import open_spec
+from discreet.data.files import FileSource
 from discreet.data.samples import SampleSource, require_subjects
 from discreet.errors import ConfigurationError, RankError
 from discreet.m2fp import M2FP, criterion, make_targets, merge_adapters
@@ -213,8 +214,10 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
     """Open the data, make the plan, build the network and try it."""
     data = settings.data
     source = open_spec(data.train, subject_pattern=data.subject_pattern, shared_pictures=data.shared_pictures)
+    _tell_losses(source, around)
     if data.evaluate is not None:
         held_out = open_spec(data.evaluate)  # now, not when everything is spent
+        _tell_losses(held_out, around)
         if held_out.label_set != source.label_set:
             raise ConfigurationError(
                 f"data.evaluate ({data.evaluate}) has other parts than data.train; ?labels=NAME at the end of either "
@@ -236,6 +239,13 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
             advance()
     model.to(find_device(training.device, around.ranks.on_machine))
     return Prepared(source, units, plan, num_steps, training.trials, model, lineage_of(around.init))
+
+
+def _tell_losses(source: FileSource, around: Surroundings) -> None:
+    """What other labels than a set's own lose of it."""
+    losses = source.translation.losses() if source.translation else ()
+    if losses and around.ranks.leads:
+        around.note(f"{source.spec}: in these labels, {'; '.join(losses)}")
 
 
 def _enter(

@@ -34,6 +34,7 @@ class Surroundings:
         should_stop: asked after each step.
         test_seed: a key that anyone can guess instead of a secret one; the run is then not private.
         ranks: the processes that take the steps together.
+        note: given what is worth knowing before the steps, a line each; the leader's alone is heard.
     """
 
     state: Path
@@ -42,3 +43,4 @@ class Surroundings:
     should_stop: Callable[[], bool] = lambda: False
     test_seed: int | None = None
     ranks: Ranks = ALONE
+    note: Callable[[str], object] = lambda text: None

@@ -58,6 +58,8 @@ def test_stats_in_other_labels_say_what_is_lost(folder: Path, capsys: pytest.Cap
     assert stats["pixels"]["Torso"] == 96
     assert main(["data", "stats", f"folder:{folder}?labels=pascal"]) == 0
     assert "UpperClothes becomes Torso" in capsys.readouterr().out
+    assert main(["data", "stats", f"folder:{folder}?labels=lip"]) == 0
+    assert "in these labels, Jumpsuits never occurs" in capsys.readouterr().out
 
 
 def test_another_spec_is_one_line_of_error(capsys: pytest.CaptureFixture[str]) -> None:
