@@ -188,7 +188,9 @@ def _top(waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under:
     field = _bodice(hem, sleeve, collar)
     crumple = 0.004 + (0.45 if sleeve > 0 else 0.2) * loose
     top = Garment("tights", field, _UPPER, lift, made, crumple, drape=_drape(loose, sleeve))
-    return [top, hood_behind(top, rng)] if make in ("ribbed", "zip") and rng.random() < 0.5 else [top]
+    # Under a coat there is no room for a hood.
+    hooded = not under and make in ("ribbed", "zip") and rng.random() < 0.5
+    return [top, hood_behind(top, rng)] if hooded else [top]
 
 
 def _open_shirt(waist: float, style: Style, cold: float, worn: list[Garment], rng: Rng) -> Garment:

@@ -1,0 +1,78 @@
+"""What an outfit shows: coats lie over what is under them, clothes meet, hems stay on the trunk, skirts hide legs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from discreet.data.people.body import Figure, part_labels, pose_body, template
+from discreet.data.people.casting import choose_caster, make_caster
+from discreet.data.people.garments import Garment, cut_garment, skin_layer
+from discreet.data.people.identity import Identity, draw_identity
+from discreet.data.people.materials import Solid
+from discreet.data.people.mesh import Layer
+from discreet.data.people.styles import find_style
+from discreet.data.people.tailoring import Tailored
+from discreet.data.people.wardrobe import draw_outfit
+
+STREET = find_style("street")
+UPPER, COAT = 5, 7
+Floats = NDArray[np.floating]
+
+
+def somebody(**given: object) -> Identity:
+    return replace(draw_identity("x", np.random.default_rng(0)), **given)
+
+
+@pytest.fixture(scope="module")
+def figure() -> Figure:
+    return pose_body(template().shapes[0], {})
+
+
+def dressed(figure: Figure, outfit: list[Garment]) -> list[Layer]:
+    """The skin, then what is worn."""
+    pieces = [cut_garment(figure, garment, 1) for garment in outfit]
+    skin = skin_layer(figure, part_labels(), Solid((0.5, 0.5, 0.5)), outfit)
+    return [skin, *(piece for piece in pieces if piece is not None)]
+
+
+def seen(layers: list[Layer], eye: Floats, aims_N3: Floats) -> NDArray[np.uint8]:
+    """The parts that rays from an eye [3] through some points meet, of those that meet anything."""
+    starts = np.cumsum([0, *(len(layer.vertices) for layer in layers)])
+    faces = np.concatenate([layer.faces + start for layer, start in zip(layers, starts[:-1], strict=True)])
+    caster = make_caster(choose_caster(), np.concatenate([layer.vertices for layer in layers]), faces.astype(np.int32))
+    hit, _ = caster.first_hits(eye.astype(np.float32), (aims_N3 - eye).astype(np.float32))
+    return np.concatenate([layer.labels for layer in layers])[hit[hit >= 0]]
+
+
+def grid(across: tuple[float, float], depth: float, up: tuple[float, float]) -> Floats:
+    """Points on an upright plane at a depth, [N, 3]; heights as on the unposed body."""
+    x, z = (values.ravel() for values in np.meshgrid(np.linspace(*across, 40), np.linspace(*up, 40)))
+    return np.stack([x, np.full_like(x, depth), z], 1)
+
+
+def on_ground(figure: Figure) -> float:
+    """How much higher the figure stands than the unposed body."""
+    return float(figure.vertices[template().rows("left_eye"), 2].mean() - template().eyes[0, 2])
+
+
+def test_no_hood_goes_through_the_coat_that_is_worn_over_it(figure: Figure) -> None:
+    everybody, found = replace(STREET, coats=1.0, scarves=0.0), 0
+    lift = np.array([0, 0, on_ground(figure)])
+    for seed in range(60):
+        outfit = draw_outfit(somebody(), everybody, 1.0, np.random.default_rng(seed))
+        makes = [
+            piece.material.make for piece in outfit if piece.label == UPPER and isinstance(piece.material, Tailored)
+        ]
+        if not any(piece.label == COAT for piece in outfit) or not {"ribbed", "zip"} & set(makes):
+            continue
+        upper_back = seen(
+            dressed(figure, outfit), np.array([0, 3, 0.55]) + lift, grid((-0.15, 0.15), 0.1, (0.4, 0.7)) + lift
+        )
+        assert (upper_back == COAT).any()
+        assert not (upper_back == UPPER).any()
+        found += 1
+    assert found > 8
