@@ -32,7 +32,6 @@ _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
 _DRAPE_ROUNDS = 9
-_RESTS = np.float32(0.016)
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Garment:
         crumple: metres of uneven lift.
         hides: whether nothing below can be seen through it or from under it.
         drape: 0 follows the body, 1 hangs over its hollows as thick or wide cloth does.
+        rests: metres off what is below where a skirt lies on top of a lifted thigh, float32 [V] or one number.
     """
 
     mesh: str
@@ -58,6 +58,7 @@ class Garment:
     crumple: float = 0.0
     hides: bool = True
     drape: float = 0.0
+    rests: Floats | float = 0.016
 
 
 def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None:
@@ -85,7 +86,8 @@ def _lifted(figure: Figure, garment: Garment, rows: Ints, seed: int) -> Floats:
     normals = figure.normals[rows]
     if garment.mesh == "skirt":
         # What lies on top of a thigh rests on it, however wide it falls elsewhere.
-        lift += np.clip(normals[:, 2], 0, 1) * (np.minimum(lift, _RESTS) - lift)
+        rests = np.broadcast_to(np.asarray(garment.rests, np.float32), len(garment.field))[rows]
+        lift += np.clip(normals[:, 2], 0, 1) * (np.minimum(lift, rests) - lift)
     return figure.vertices[rows] + normals * lift[:, None]
 
 
@@ -133,17 +135,25 @@ def _neighbours(mesh: str) -> tuple[Places, list[Places], Places]:
 
 
 def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:
-    """The garment lifted, where it must be, to lie `gap` metres outside of those of the same mesh."""
-    lift = np.broadcast_to(np.asarray(garment.lift, np.float32), len(garment.field)).copy()
+    """The garment lifted, where it must be, to lie `gap` metres outside of what is cut from the tights or the skirt.
+
+    Those two meshes lie together at the hips, and the skirt outside of the tights below.
+    """
+    lift, rests = (
+        np.broadcast_to(np.asarray(values, np.float32), len(garment.field)).copy()
+        for values in (garment.lift, garment.rests)
+    )
     drape = garment.drape
     for inner in worn:
-        if inner.mesh == garment.mesh:
-            covers = inner.field > -0.03
-            lift[covers] = np.maximum(
-                lift, np.asarray(inner.lift, np.float32) + 0.6 * inner.crumple + 0.4 * garment.crumple + gap
-            )[covers]
-            drape = max(drape, inner.drape)
-    return replace(garment, lift=lift, drape=drape)
+        if "skin" in (garment.mesh, inner.mesh):
+            continue
+        covers = inner.field > -0.03
+        if inner.mesh == "skirt":
+            covers &= ~_is_arm()
+        needed = np.asarray(inner.lift, np.float32) + 0.6 * inner.crumple + 0.4 * garment.crumple + gap
+        lift[covers], rests[covers] = (np.maximum(values, needed)[covers] for values in (lift, rests))
+        drape = max(drape, inner.drape)
+    return replace(garment, lift=lift, drape=drape, rests=rests)
 
 
 def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, garments: list[Garment]) -> Layer:
@@ -172,8 +182,8 @@ def torso(hem: float, sleeve: float, neckline: Floats) -> Floats:
     across, _, height = body.points.T
     trunk = np.minimum(height - hem, neckline)
     if sleeve <= 0:
-        # A plane by the shoulder that cuts in above the armpit.
-        armhole = 0.168 - np.abs(across) - 0.45 * np.clip(height - 0.5, 0, 0.12)
+        # A plane by the shoulder that cuts in above the armpit, and leaves the hips alone.
+        armhole = 0.168 - np.abs(across) - 0.45 * np.clip(height - 0.5, 0, 0.12) + np.clip(0.42 - height, 0, None)
         return np.where(body.arm > 0.9, -0.05, np.minimum(trunk, armhole)).astype(np.float32)
     arm = (sleeve - body.along_arm) * _ARM_LENGTH
     return np.where(_is_arm(), arm, trunk).astype(np.float32)

@@ -140,7 +140,9 @@ def make_person(
         labels = np.full(len(faces), _FACE, np.uint8)
         material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
         layers.append(Layer(figure.vertices[rows], faces, body.points[rows], labels, material))
-    pieces = [cut_garment(figure, garment, int(rng.integers(1000))) for garment in outfit]
+    # One seed for all: pieces that crumple alike go on in each other, and lie over each other.
+    crumple = int(rng.integers(1000))
+    pieces = [cut_garment(figure, garment, crumple) for garment in outfit]
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, cold, rng, layers)
     bare = figure.vertices[body.rows("skin")]

@@ -74,19 +74,17 @@ def _two_pieces(
     kind: str, waist: float, style: Style, cold: float, rng: Rng, *, tight: bool, coated: bool, legs_bent: bool
 ) -> list[Garment]:
     """Trousers or a skirt, and a top that is tucked in or hangs over them."""
-    top = _top(waist, kind, style, cold, rng, under=coated)
+    top = _top(waist, kind, style, cold, rng, under=coated, legs_bent=legs_bent)
     if kind == "skirt":
-        return [_skirt(waist, style, rng, legs_bent=legs_bent), *top]
-    short = rng.random() < _in_weather(style.shorts, 2 * (1 - cold) ** 1.5 + 0.05)
-    like = top[0].material if rng.random() < 0.12 else None
-    lower = _trousers(waist, style, rng, short=short, tight=tight, like=like)
-    hangs_out = bool((top[0].field[template().points[:, 2] < waist - 0.02] > 0).any())
-    if not hangs_out:
-        return [lower, *top]
+        lower = _skirt(waist, style, rng, legs_bent=legs_bent)
+    else:
+        short = rng.random() < _in_weather(style.shorts, 2 * (1 - cold) ** 1.5 + 0.05)
+        like = top[0].material if rng.random() < 0.12 else None
+        lower = _trousers(waist, style, rng, short=short, tight=tight, like=like)
     if (top[0].field[template().arm > 0.9] > 0).any():
-        return [lower, cut.over(top[0], [lower], 0.01), *top[1:]]
+        return [lower, *(cut.over(piece, [lower], 0.01) for piece in top)]
     # Straps must not drape; what they hold keeps off wide trousers instead.
-    return [lower, replace(cut.over(top[0], [lower], 0.025), drape=0.0), *top[1:]]
+    return [lower, *(replace(cut.over(piece, [lower], 0.025), drape=0.0) for piece in top)]
 
 
 def _in_weather(odds: float, factor: float) -> float:
@@ -173,29 +171,47 @@ def _fall(start: float, rng: Rng, *, legs_bent: bool) -> Floats:
     return lift
 
 
-def _top(waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under: bool) -> list[Garment]:
+def _hem(waist: float, rng: Rng) -> float:
+    """Where what is cut from the tights ends: above the hips, as cloth below follows each thigh on its own."""
+    return float(rng.uniform(cut.HIP + 0.01, waist - 0.03))
+
+
+def _tails(upper: Garment, hem: float, flare: float = 0.0) -> Garment:
+    """What hangs below the hips of a long garment, down to `hem`, around both legs; it goes on as `upper` ends."""
+    made = replace(upper.material, hem=hem) if isinstance(upper.material, Tailored) else upper.material
+    # Their upper edge lies just below the cloth above.
+    lift = np.asarray(upper.lift) + cut.flare(cut.HIP, flare) - 0.004
+    return replace(upper, mesh="skirt", field=cut.skirt(cut.HIP + 0.07, hem), lift=lift, material=made)
+
+
+def _top(
+    waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under: bool, legs_bent: bool
+) -> list[Garment]:
     """Vests, T-shirts, shirts, pullovers, hoodies; tucked in or hanging out; close-fitting under a coat."""
     sleeve = _sleeve(cold, rng)
     cropped = kind == "skirt" or rng.random() < 0.15
-    hem = waist + (rng.uniform(-0.02, 0.07) if cropped else -rng.uniform(0.04, 0.2))
+    hem = waist + rng.uniform(-0.02, 0.07) if cropped else _hem(waist, rng)
+    long = not (cropped or legs_bent) and rng.random() < 0.3
     collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
     loose = 0.0 if under else float(rng.choice([0.0, 0.01, 0.02, 0.035, 0.055], p=[0.2, 0.25, 0.27, 0.18, 0.1]))
     lift = _close_at_neck(0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6))
     long_sleeved = sleeve > 1.5 and rng.random() < 0.5
     make = "shirt" if collar == "collar" else "ribbed" if long_sleeved else "zip" if rng.random() < 0.05 else ""
-    made = Tailored(_cloth(style, rng), make, hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
+    hem = cut.HIP + 0.02 if long else hem
+    made = Tailored(_cloth(style, rng), make, -1.0 if long else hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
     field = _bodice(hem, sleeve, collar)
     crumple = 0.004 + (0.45 if sleeve > 0 else 0.2) * loose
     top = Garment("tights", field, _UPPER, lift, made, crumple, drape=_drape(loose, sleeve))
     # Under a coat there is no room for a hood.
     hooded = not under and make in ("ribbed", "zip") and rng.random() < 0.5
-    return [top, hood_behind(top, rng)] if hooded else [top]
+    tails = [_tails(top, rng.uniform(-0.02, 0.09))] if long else []
+    return [top, *tails, hood_behind(top, rng)] if hooded else [top, *tails]
 
 
 def _open_shirt(waist: float, style: Style, cold: float, worn: list[Garment], rng: Rng) -> Garment:
     """A shirt or a cardigan worn open over the rest; it is no coat."""
-    hem, sleeve = waist - rng.uniform(0.06, 0.2), max(0.5, _sleeve(cold, rng))
+    hem, sleeve = _hem(waist, rng), max(0.5, _sleeve(cold, rng))
     field = cut.open_front(cut.torso(hem, sleeve, cut.neckline("collar")), rng.uniform(0.03, 0.08))
     made = Tailored(_cloth(style, rng), str(rng.choice(["", "ribbed"])), hem, cut.cuff(sleeve))
     loose = rng.uniform(0.0, 0.03)
@@ -233,7 +249,8 @@ def _coat(waist: float, style: Style, worn: list[Garment], rng: Rng) -> list[Gar
     padded = rng.random() < 0.25
     cloth = _cloth(style, rng, plain=bool(rng.random() < 0.85), gloss=float(rng.choice([0.02, 0.05, 0.3])))
     collar = str(rng.choice(["collar", "high", "vee"]))
-    hem, sleeve = waist - rng.uniform(0.08, 0.24), rng.uniform(1.9, 2.08)
+    long = rng.random() < 0.6
+    hem, sleeve = cut.HIP + 0.02 if long else _hem(waist, rng), rng.uniform(1.9, 2.08)
     field = cut.torso(hem, sleeve, cut.neckline(collar))
     closed = rng.random() < 0.4
     gap = float(rng.uniform(0.015, 0.09))
@@ -241,17 +258,14 @@ def _coat(waist: float, style: Style, worn: list[Garment], rng: Rng) -> list[Gar
     lift = 0.03 + 0.4 * loose + cut.flare(0.55, loose) + cut.sleeve_lift(loose * 0.5)
     front = field if closed else cut.open_front(field, gap)
     crumple = 0.03 if padded else 0.01
-    long = rng.random() < 0.45
     make = "quilted" if padded else "tailored" if collar == "vee" or rng.random() < 0.35 else "zip" if closed else ""
     made = Tailored(cloth, make, -1.0 if long else hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
     jacket = cut.over(Garment("tights", front, _COAT, lift, made, crumple, hides=closed, drape=0.8), worn, 0.008)
     pieces = [jacket]
     if long:
-        tails = cut.skirt(min(hem + 0.08, 0.262), hem - rng.uniform(0.15, 0.55))
-        tails = tails if closed else cut.open_front(tails, gap)
-        made = replace(made, hem=hem - 0.6)
-        skirts = Garment("skirt", tails, _COAT, 0.036 + cut.flare(0.25, 0.06), made, crumple=crumple)
-        pieces.append(cut.over(skirts, worn, 0.01))
+        tails = _tails(jacket, rng.uniform(-0.42, 0.08), 0.04)
+        tails = tails if closed else replace(tails, field=cut.open_front(tails.field, gap))
+        pieces.append(cut.over(tails, worn, 0.01))
     if rng.random() < 0.2:
         pieces.append(hood_behind(jacket, rng))
     return pieces

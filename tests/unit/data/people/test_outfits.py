@@ -14,6 +14,7 @@ from discreet.data.people.garments import Garment, cut_garment, skin_layer
 from discreet.data.people.identity import Identity, draw_identity
 from discreet.data.people.materials import Solid
 from discreet.data.people.mesh import Layer
+from discreet.data.people.pose import turn
 from discreet.data.people.styles import find_style
 from discreet.data.people.tailoring import Tailored
 from discreet.data.people.wardrobe import draw_outfit
@@ -76,3 +77,34 @@ def test_no_hood_goes_through_the_coat_that_is_worn_over_it(figure: Figure) -> N
         assert not (upper_back == UPPER).any()
         found += 1
     assert found > 8
+
+
+def test_hems_stay_on_the_trunk_when_a_leg_is_lifted() -> None:
+    stepping = pose_body(template().shapes[0], {"upperleg01.L": turn(0, -1.0)})
+    spreads = []
+    for seed in range(40):
+        for piece in draw_outfit(somebody(feminine=seed % 2 == 0), STREET, 0.5, np.random.default_rng(seed)):
+            if piece.mesh == "tights" and piece.label in (UPPER, COAT):
+                layer = cut_garment(stepping, replace(piece, crumple=0.0))
+                assert layer is not None
+                height = layer.texture_points[:, 2]
+                spreads.append(np.ptp(layer.vertices[height < height.min() + 0.004, 2]))
+    assert len(spreads) > 30
+    assert max(spreads) < 0.1
+
+
+def test_tails_of_a_long_coat_go_on_where_the_jacket_ends(figure: Figure) -> None:
+    found = 0
+    for seed in range(60):
+        outfit = draw_outfit(somebody(), replace(STREET, coats=1.0), 1.0, np.random.default_rng(seed))
+        coats = {piece.mesh: piece for piece in outfit if piece.label == COAT}
+        if "skirt" not in coats:
+            continue
+        jacket, tails = (cut_garment(figure, coats[mesh], 1) for mesh in ("tights", "skirt"))
+        assert jacket is not None
+        assert tails is not None
+        end = jacket.vertices[jacket.texture_points[:, 2] < jacket.texture_points[:, 2].min() + 0.01]
+        gaps = np.linalg.norm(end[:, None] - tails.vertices[None], axis=2).min(1)
+        assert np.median(gaps) < 0.03
+        found += 1
+    assert found > 5

@@ -32,7 +32,7 @@ def test_a_footprint_covers_the_seat_and_moves_with_it() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_nobody_reaches_through_the_seat_of_somebody_else(seed: int) -> None:
     style, rng = replace(find_style("home"), supports=(0.0, 1.0, 0.0)), np.random.default_rng(seed)
-    names = [draw_identity(str(number), rng) for number in range(4)]
+    names = [draw_identity(str(number), rng) for number in range(6)]
     persons = place_people(style, names[0], names[1:], rng)
     assert any(person.seat for person in persons)
     for sitter in persons:
