@@ -53,7 +53,10 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
     if kind == "dress":
         clothes = _dress(waist, style, cold, rng, legs_bent=legs_bent)
     else:
-        clothes = _two_pieces(kind, waist, style, cold, rng, tight=tall_boots, coated=coated, legs_bent=legs_bent)
+        bare = not coated and _bares_the_midriff(identity, cold, rng)
+        clothes = _two_pieces(
+            kind, waist, style, cold, rng, tight=tall_boots, coated=coated, bare=bare, legs_bent=legs_bent
+        )
     made = clothes[1].material
     if not identity.feminine and isinstance(made, Tailored) and made.make == "shirt" and rng.random() < 0.3:
         clothes.append(draw_tie(style, clothes[1], rng))
@@ -71,11 +74,25 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
 
 
 def _two_pieces(
-    kind: str, waist: float, style: Style, cold: float, rng: Rng, *, tight: bool, coated: bool, legs_bent: bool
+    kind: str,
+    waist: float,
+    style: Style,
+    cold: float,
+    rng: Rng,
+    *,
+    tight: bool,
+    coated: bool,
+    bare: bool,
+    legs_bent: bool,
 ) -> list[Garment]:
-    """Trousers or a skirt, and a top that is tucked in or hangs over them."""
-    top = _top(waist, kind, style, cold, rng, under=coated, legs_bent=legs_bent)
-    if kind == "skirt":
+    """Trousers or a skirt, and a top that ends on them, or above them where the midriff is bare."""
+    skirted = kind == "skirt"
+    waistband = min(waist, 0.26) if skirted else waist + 0.03
+    short = bare or rng.random() < (0.7 if skirted else 0.15)
+    hem = waistband + rng.uniform(*((0.01, 0.07) if bare else (-0.06, -0.01))) if short else _hem(waist, rng)
+    long = not (short or legs_bent) and rng.random() < 0.3
+    top = _top(hem, style, cold, rng, under=coated, long=long)
+    if skirted:
         lower = _skirt(waist, style, rng, legs_bent=legs_bent)
     else:
         short = rng.random() < _in_weather(style.shorts, 2 * (1 - cold) ** 1.5 + 0.05)
@@ -85,6 +102,11 @@ def _two_pieces(
         return [lower, *(cut.over(piece, [lower], 0.01) for piece in top)]
     # Straps must not drape; what they hold keeps off wide trousers instead.
     return [lower, *(replace(cut.over(piece, [lower], 0.025), drape=0.0) for piece in top)]
+
+
+def _bares_the_midriff(identity: Identity, cold: float, rng: Rng) -> bool:
+    """In summer some of the young who dress as women do."""
+    return identity.feminine and 14 <= identity.years < 40 and cold < 0.3 and rng.random() < 0.3
 
 
 def _in_weather(odds: float, factor: float) -> float:
@@ -184,14 +206,9 @@ def _tails(upper: Garment, hem: float, flare: float = 0.0) -> Garment:
     return replace(upper, mesh="skirt", field=cut.skirt(cut.HIP + 0.07, hem), lift=lift, material=made)
 
 
-def _top(
-    waist: float, kind: str, style: Style, cold: float, rng: Rng, *, under: bool, legs_bent: bool
-) -> list[Garment]:
-    """Vests, T-shirts, shirts, pullovers, hoodies; tucked in or hanging out; close-fitting under a coat."""
+def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: bool) -> list[Garment]:
+    """Vests, T-shirts, shirts, pullovers, hoodies; down to `hem`, or long; close-fitting under a coat."""
     sleeve = _sleeve(cold, rng)
-    cropped = kind == "skirt" or rng.random() < 0.15
-    hem = waist + rng.uniform(-0.02, 0.07) if cropped else _hem(waist, rng)
-    long = not (cropped or legs_bent) and rng.random() < 0.3
     collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
     loose = 0.0 if under else float(rng.choice([0.0, 0.01, 0.02, 0.035, 0.055], p=[0.2, 0.25, 0.27, 0.18, 0.1]))

@@ -20,7 +20,7 @@ from discreet.data.people.tailoring import Tailored
 from discreet.data.people.wardrobe import draw_outfit
 
 STREET = find_style("street")
-UPPER, COAT = 5, 7
+UPPER, COAT, BOTTOMS = 5, 7, (9, 12)
 Floats = NDArray[np.floating]
 
 
@@ -108,3 +108,23 @@ def test_tails_of_a_long_coat_go_on_where_the_jacket_ends(figure: Figure) -> Non
         assert np.median(gaps) < 0.03
         found += 1
     assert found > 5
+
+
+def bare_midriff_m(seed: int, cold: float, **given: object) -> float:
+    """How far the bottoms end below the tops, metres; negative where they meet."""
+    height, arm = template().points[:, 2], template().arm
+    outfit = draw_outfit(somebody(**given), replace(STREET, dresses=0.0), cold, np.random.default_rng(seed))
+    tops = [height[(piece.field > 0) & (arm < 0.1)].min() for piece in outfit if piece.label == UPPER and piece.hides]
+    return min(tops) - max(height[piece.field > 0].max() for piece in outfit if piece.label in BOTTOMS)
+
+
+@pytest.mark.parametrize(
+    ("cold", "feminine", "years"), [(1.0, True, 25.0), (0.5, True, 25.0), (0.0, True, 70.0), (0.0, False, 25.0)]
+)
+def test_tops_reach_the_bottoms(cold: float, feminine: bool, years: float) -> None:
+    assert max(bare_midriff_m(seed, cold, feminine=feminine, years=years) for seed in range(60)) < 0.01
+
+
+def test_some_of_the_young_bare_the_midriff_in_summer() -> None:
+    gaps = np.array([bare_midriff_m(seed, 0.0, feminine=True, years=25.0) for seed in range(60)])
+    assert 0.1 < (gaps > 0.01).mean() < 0.4
