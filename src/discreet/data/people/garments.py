@@ -32,6 +32,7 @@ _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
 _DRAPE_ROUNDS = 9
+_WELL_INSIDE = 0.03
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,6 @@ def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:
         if "skin" in (garment.mesh, inner.mesh):
             continue
         covers = inner.field > -0.03
-        if inner.mesh == "skirt":
-            covers &= ~_is_arm()
         needed = np.asarray(inner.lift, np.float32) + 0.6 * inner.crumple + 0.4 * garment.crumple + gap
         lift[covers], rests[covers] = (np.maximum(values, needed)[covers] for values in (lift, rests))
         drape = max(drape, inner.drape)
@@ -161,8 +160,8 @@ def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, ga
     body = template()
     hidden = np.zeros(len(body.points), bool)
     for garment in garments:
-        if garment.hides and garment.mesh != "skirt":
-            hidden |= garment.field > 0.03
+        if garment.hides:
+            hidden |= garment.field > _WELL_INSIDE
     faces = body.meshes["skin"]
     faces = faces[~(hidden[faces[:, 0]] & hidden[faces[:, 1]] & hidden[faces[:, 2]])]
     layer = Layer(figure.vertices, faces, body.points, labels[faces[:, 0]], material)
@@ -230,7 +229,16 @@ def cuff(sleeve: float) -> float:
 def skirt(top: float, hem: float) -> Floats:
     """The skirt mesh between two heights."""
     height = template().points[:, 2]
-    return np.minimum(top - height, height - hem).astype(np.float32)
+    return np.where(_is_arm(), -1, np.minimum(top - height, height - hem)).astype(np.float32)
+
+
+def under_skirts(garment: Garment, worn: list[Garment]) -> Garment:
+    """The garment without what lies well inside the skirts that hide it."""
+    field = garment.field
+    for outer in worn:
+        if outer.hides and outer.mesh == "skirt":
+            field = np.minimum(field, _WELL_INSIDE - outer.field)
+    return replace(garment, field=field)
 
 
 def open_front(field: Floats, gap: float) -> Floats:

@@ -130,7 +130,8 @@ def make_person(
     expression = draw_expression(rng)
     figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
     cold = draw_cold(style, rng)
-    outfit = draw_outfit(identity, style, cold, rng, legs_bent=pose.support in ("seat", "floor"))
+    legs_bent = pose.support in ("seat", "floor") or pose.posture == "crouching"
+    outfit = draw_outfit(identity, style, cold, rng, legs_bent=legs_bent)
     face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine, years=identity.years)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
     layers = [with_straight_borders(skin_layer(figure, part_labels(), skin, outfit))]

@@ -40,7 +40,8 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
         identity: decides which wardrobe. style: odds.
         cold: see `draw_cold`.
         rng: the picture's own.
-        legs_bent: whether the person sits, kneels or crouches: skirts are rarer then, longer and not so wide.
+        legs_bent: whether the person sits, kneels or crouches: skirts are rarer then, longer and not so wide, and hide
+            the legs in them, which would go through.
     """
     kind = "trousers"
     if identity.feminine:
@@ -70,7 +71,7 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
         clothes.append(draw_gloves(style, rng))
     elif rng.random() < 0.2:
         clothes.append(draw_watch(rng))
-    return garments + clothes
+    return [cut.under_skirts(piece, clothes) for piece in garments] + clothes
 
 
 def _two_pieces(
@@ -156,7 +157,8 @@ def _skirt(waist: float, style: Style, rng: Rng, *, legs_bent: bool) -> Garment:
     """Short to long, straight, wide or pleated."""
     hem = float(rng.choice([-0.08, -0.18, -0.32, -0.5, -0.66][2 * legs_bent :])) + rng.normal(0, 0.02)
     lift = _from_waist(min(waist, 0.26), 0.01 + _fall(waist, rng, legs_bent=legs_bent))
-    return Garment("skirt", cut.skirt(min(waist, 0.26), hem), _SKIRT, lift, _cloth(style, rng), crumple=0.012)
+    field = cut.skirt(min(waist, 0.26), hem)
+    return Garment("skirt", field, _SKIRT, lift, _cloth(style, rng), crumple=0.012, hides=legs_bent)
 
 
 def _drape(loose: float, sleeve: float = 1.0) -> float:
@@ -203,7 +205,7 @@ def _tails(upper: Garment, hem: float, flare: float = 0.0) -> Garment:
     made = replace(upper.material, hem=hem) if isinstance(upper.material, Tailored) else upper.material
     # Their upper edge lies just below the cloth above.
     lift = np.asarray(upper.lift) + cut.flare(cut.HIP, flare) - 0.004
-    return replace(upper, mesh="skirt", field=cut.skirt(cut.HIP + 0.07, hem), lift=lift, material=made)
+    return replace(upper, mesh="skirt", field=cut.skirt(cut.HIP + 0.07, hem), lift=lift, material=made, hides=False)
 
 
 def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: bool) -> list[Garment]:
@@ -257,7 +259,7 @@ def _dress(waist: float, style: Style, cold: float, rng: Rng, *, legs_bent: bool
     lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng, legs_bent=legs_bent))
     return [
         Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose, sleeve)),
-        Garment("skirt", cut.skirt(0.262, hem), _DRESS, lift, cloth, crumple=0.012),
+        Garment("skirt", cut.skirt(0.262, hem), _DRESS, lift, cloth, crumple=0.012, hides=legs_bent),
     ]
 
 

@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from discreet.data.people import person as person_module
 from discreet.data.people.body import Figure, part_labels, pose_body, template
 from discreet.data.people.casting import choose_caster, make_caster
 from discreet.data.people.garments import Garment, cut_garment, skin_layer
 from discreet.data.people.identity import Identity, draw_identity
 from discreet.data.people.materials import Solid
 from discreet.data.people.mesh import Layer
-from discreet.data.people.pose import turn
+from discreet.data.people.person import make_person
+from discreet.data.people.pose import Pose, turn
 from discreet.data.people.styles import find_style
 from discreet.data.people.tailoring import Tailored
 from discreet.data.people.wardrobe import draw_outfit
 
 STREET = find_style("street")
-UPPER, COAT, BOTTOMS = 5, 7, (9, 12)
+UPPER, DRESS, COAT, SKIRT, BOTTOMS = 5, 6, 7, 12, (9, 12)
+ON_LEGS = (8, 16, 17, 18, 19)
 Floats = NDArray[np.floating]
 
 
@@ -128,3 +131,38 @@ def test_tops_reach_the_bottoms(cold: float, feminine: bool, years: float) -> No
 def test_some_of_the_young_bare_the_midriff_in_summer() -> None:
     gaps = np.array([bare_midriff_m(seed, 0.0, feminine=True, years=25.0) for seed in range(60)])
     assert 0.1 < (gaps > 0.01).mean() < 0.4
+
+
+@pytest.mark.parametrize(
+    ("posture", "bent"), [("crouching", True), ("kneeling", True), ("sitting", True), ("striding", False)]
+)
+def test_who_crouches_kneels_or_sits_is_dressed_for_bent_legs(
+    posture: str, bent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def outfit(*_: object, legs_bent: bool) -> list[Garment]:
+        asked.append(legs_bent)
+        return []
+
+    monkeypatch.setattr(person_module, "draw_pose", lambda *_, **__: Pose({}, posture, ("hanging", "hanging")))
+    monkeypatch.setattr(person_module, "draw_outfit", outfit)
+    make_person(somebody(), STREET, np.random.default_rng(0))
+    assert asked == [bent]
+
+
+@pytest.mark.parametrize("bent", [True, False])
+def test_nothing_goes_through_the_skirts_of_bent_legs(figure: Figure, bent: bool) -> None:
+    everybody, found = replace(STREET, dresses=0.9, skirts=0.9), 0
+    for seed in range(20):
+        outfit = draw_outfit(somebody(feminine=True), everybody, 0.5, np.random.default_rng(seed), legs_bent=bent)
+        hems = [template().points[piece.field > 0, 2].min() for piece in outfit if piece.label in (DRESS, SKIRT)]
+        if not hems:
+            continue
+        on_legs = [
+            layer.texture_points[layer.faces[np.isin(layer.labels, ON_LEGS)], 2] for layer in dressed(figure, outfit)
+        ]
+        highest = np.concatenate([heights.ravel() for heights in on_legs]).max()
+        assert (highest > min(hems) + 0.1) != bent
+        found += 1
+    assert found > 8
