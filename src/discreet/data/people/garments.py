@@ -31,7 +31,7 @@ NECK = 0.707
 _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
-_DRAPE_ROUNDS = 9
+_DRAPE_ROUNDS = 25
 _WELL_INSIDE = 0.03
 
 
@@ -98,41 +98,26 @@ def _drape(figure: Figure, garment: Garment, seed: int) -> Floats:
     Only along the normals: vertices that slide along the cloth would bend its hems.
     """
     rows = template().rows(garment.mesh)
-    order, columns, degree = _neighbours(garment.mesh)
-    start = _lifted(figure, garment, rows, seed)
-    base, along = (np.ascontiguousarray(values.T, np.float64) for values in (start[order], figure.normals[rows[order]]))
-    spanned = base
+    beside, starts, degree = _neighbours(garment.mesh)
+    base = _lifted(figure, garment, rows, seed).astype(np.float64)
+    along = figure.normals[rows].astype(np.float64)
+    hollow = ((np.add.reduceat(base[beside], starts) / degree[:, None] - base) * along).sum(1)
+    # Of the way that a neighbour moves out, what counts along the vertex's own normal.
+    share = (along[beside] * np.repeat(along, degree, axis=0)).sum(1) / np.repeat(degree, degree)
+    out = np.zeros(len(rows))
     for _ in range(_DRAPE_ROUNDS):
-        x, y, z = (_sums(spanned, columns) / degree - base) * along
-        spanned = base + np.maximum(x + y + z, 0) * along
-    result = np.empty_like(start)
-    result[order] = (base + garment.drape * (spanned - base)).T
-    return result
-
-
-def _sums(values_3V: Floats, columns: list[Places]) -> Floats:
-    """Of every vertex the sum over its neighbours; see _neighbours."""
-    sums = values_3V.take(columns[0], axis=1)
-    for column in columns[1:]:
-        sums[:, : len(column)] += values_3V.take(column, axis=1)
-    return sums
+        out = np.maximum(hollow + np.add.reduceat(share * out.take(beside), starts), 0)
+    return (base + garment.drape * out[:, None] * along).astype(np.float32)
 
 
 @cache
-def _neighbours(mesh: str) -> tuple[Places, list[Places], Places]:
-    """Of a mesh: its vertices, those with most neighbours first; the first neighbours of all, the second ones, and
-    so on, as far as there are any, as places in that order; the number of neighbours.
-    """
+def _neighbours(mesh: str) -> tuple[Places, Places, Places]:
+    """Of a mesh: the neighbours of the first vertex, of the second, and so on; where each one's begin; how many."""
     rows, faces = template().rows(mesh), template().own_faces(mesh)
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
     degree = np.bincount(edges[:, 0], minlength=len(rows))
-    order = np.argsort(-degree, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    first = (np.cumsum(degree) - degree)[order]
-    columns = [place[edges[first[degree[order] > k] + k, 1]] for k in range(degree.max())]
-    return order, columns, degree[order]
+    return edges[:, 1].astype(np.intp), np.cumsum(degree) - degree, degree
 
 
 def over(garment: Garment, worn: list[Garment], gap: float) -> Garment:

@@ -24,6 +24,7 @@ Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
 _UPPER, _DRESS, _COAT, _PANTS, _SKIRT = 5, 6, 7, 9, 12
+_SEAM = cut.HIP + 0.02  # height where a long garment's tails begin
 _PATTERN_WEIGHTS = (0.0, 0.2, 0.05, 0.1, 0.11, 0.13, 0.03, 0.03, 0.07, 0.1, 0.08, 0.08, 0.06, 0.03, 0.04)
 _PATTERN_ODDS = np.array(_PATTERN_WEIGHTS) / sum(_PATTERN_WEIGHTS)
 
@@ -203,9 +204,10 @@ def _hem(waist: float, rng: Rng) -> float:
 def _tails(upper: Garment, hem: float, flare: float = 0.0) -> Garment:
     """What hangs below the hips of a long garment, down to `hem`, around both legs; it goes on as `upper` ends."""
     made = replace(upper.material, hem=hem) if isinstance(upper.material, Tailored) else upper.material
-    # Their upper edge lies just below the cloth above.
-    lift = np.asarray(upper.lift) + cut.flare(cut.HIP, flare) - 0.004
-    return replace(upper, mesh="skirt", field=cut.skirt(cut.HIP + 0.07, hem), lift=lift, material=made, hides=False)
+    # They come out from under the cloth above where that ends.
+    under = 0.014 * np.clip((template().points[:, 2] - _SEAM) / 0.04, 0, 1)
+    lift = np.asarray(upper.lift) + cut.flare(cut.HIP, flare) - under
+    return replace(upper, mesh="skirt", field=cut.skirt(_SEAM + 0.05, hem), lift=lift, material=made, hides=False)
 
 
 def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: bool) -> list[Garment]:
@@ -217,7 +219,7 @@ def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: 
     lift = _close_at_neck(0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6))
     long_sleeved = sleeve > 1.5 and rng.random() < 0.5
     make = "shirt" if collar == "collar" else "ribbed" if long_sleeved else "zip" if rng.random() < 0.05 else ""
-    hem = cut.HIP + 0.02 if long else hem
+    hem = _SEAM if long else hem
     made = Tailored(_cloth(style, rng), make, -1.0 if long else hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
     field = _bodice(hem, sleeve, collar)
     crumple = 0.004 + (0.45 if sleeve > 0 else 0.2) * loose
@@ -269,7 +271,7 @@ def _coat(waist: float, style: Style, worn: list[Garment], rng: Rng) -> list[Gar
     cloth = _cloth(style, rng, plain=bool(rng.random() < 0.85), gloss=float(rng.choice([0.02, 0.05, 0.3])))
     collar = str(rng.choice(["collar", "high", "vee"]))
     long = rng.random() < 0.6
-    hem, sleeve = cut.HIP + 0.02 if long else _hem(waist, rng), rng.uniform(1.9, 2.08)
+    hem, sleeve = _SEAM if long else _hem(waist, rng), rng.uniform(1.9, 2.08)
     field = cut.torso(hem, sleeve, cut.neckline(collar))
     closed = rng.random() < 0.4
     gap = float(rng.uniform(0.015, 0.09))
