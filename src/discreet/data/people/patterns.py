@@ -63,7 +63,8 @@ def pattern_share(pattern: str, points_N3: Floats, scale: float, seed: int) -> F
         case "blocks":
             share = points_N3[:, 2] > 0.3 + 0.2 * (seed % 97) / 97
         case "knit":
-            share = 0.5 * (np.abs((across % 0.5) - 0.25) + up * 1.5) % 1
+            # Stitches of a few millimetres, and pale: pixels that are larger make other figures of them.
+            share = 0.3 * ((np.abs(7 * across % 0.5 - 0.25) + 10 * up) * 0.5 % 1)
         case "tie-dye":
             middle = np.hypot(points_N3[:, 0] - 0.05, points_N3[:, 2] - 0.4)
             share = 0.5 + 0.5 * np.sin(40 * middle + 9 * noise(points_N3, 9, seed))
