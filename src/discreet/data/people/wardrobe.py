@@ -52,19 +52,20 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
     waist = cut.WAIST + rng.uniform(-0.08, 0.03)
     tall_boots, garments = draw_footwear(style, identity.skin, cold, rng)
     coated = rng.random() < _in_weather(style.coats, 0.1 + 2 * cold**2)
+    over_it = not coated and rng.random() < 0.1
     if kind == "dress":
         clothes = _dress(waist, style, cold, rng, legs_bent=legs_bent)
     else:
         bare = not coated and _bares_the_midriff(identity, cold, rng)
         clothes = _two_pieces(
-            kind, waist, style, cold, rng, tight=tall_boots, coated=coated, bare=bare, legs_bent=legs_bent
+            kind, waist, style, cold, rng, tight=tall_boots, under=coated or over_it, bare=bare, legs_bent=legs_bent
         )
     made = clothes[1].material
     if not identity.feminine and isinstance(made, Tailored) and made.make == "shirt" and rng.random() < 0.3:
         clothes.append(draw_tie(style, clothes[1], rng))
     if coated:
         clothes += _coat(waist, style, clothes, rng)
-    elif rng.random() < 0.1:
+    elif over_it:
         clothes.append(_open_shirt(waist, style, cold, clothes, rng))
     if rng.random() < _in_weather(style.scarves, 0.15 + 2 * cold**2):
         clothes += draw_scarf(style, clothes, rng)
@@ -83,7 +84,7 @@ def _two_pieces(
     rng: Rng,
     *,
     tight: bool,
-    coated: bool,
+    under: bool,
     bare: bool,
     legs_bent: bool,
 ) -> list[Garment]:
@@ -93,7 +94,7 @@ def _two_pieces(
     short = bare or rng.random() < (0.7 if skirted else 0.15)
     hem = waistband + rng.uniform(*((0.01, 0.07) if bare else (-0.06, -0.01))) if short else _hem(waist, rng)
     long = not (short or legs_bent) and rng.random() < 0.3
-    top = _top(hem, style, cold, rng, under=coated, long=long)
+    top = _top(hem, style, cold, rng, under=under, long=long)
     if skirted:
         lower = _skirt(waist, style, rng, legs_bent=legs_bent)
     else:
@@ -211,7 +212,7 @@ def _tails(upper: Garment, hem: float, flare: float = 0.0) -> Garment:
 
 
 def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: bool) -> list[Garment]:
-    """Vests, T-shirts, shirts, pullovers, hoodies; down to `hem`, or long; close-fitting under a coat."""
+    """Vests, T-shirts, shirts, pullovers, hoodies; down to `hem`, or long; close-fitting under others."""
     sleeve = _sleeve(cold, rng)
     collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
@@ -224,7 +225,7 @@ def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: 
     field = _bodice(hem, sleeve, collar)
     crumple = 0.004 + (0.45 if sleeve > 0 else 0.2) * loose
     top = Garment("tights", field, _UPPER, lift, made, crumple, drape=_drape(loose, sleeve))
-    # Under a coat there is no room for a hood.
+    # Under other clothes there is no room for a hood.
     hooded = not under and make in ("ribbed", "zip") and rng.random() < 0.5
     tails = [_tails(top, rng.uniform(-0.02, 0.09))] if long else []
     return [top, *tails, hood_behind(top, rng)] if hooded else [top, *tails]
@@ -235,8 +236,9 @@ def _open_shirt(waist: float, style: Style, cold: float, worn: list[Garment], rn
     hem, sleeve = _hem(waist, rng), max(0.5, _sleeve(cold, rng))
     field = cut.open_front(cut.torso(hem, sleeve, cut.neckline("collar")), rng.uniform(0.03, 0.08))
     made = Tailored(_cloth(style, rng), str(rng.choice(["", "ribbed"])), hem, cut.cuff(sleeve))
-    loose = rng.uniform(0.0, 0.03)
-    lift = 0.024 + 0.4 * loose + cut.flare(0.55, loose) + cut.sleeve_lift(0.5 * loose)
+    # Thin, or it would pass for a coat.
+    loose = rng.uniform(0.0, 0.02)
+    lift = 0.014 + 0.4 * loose + cut.flare(0.55, loose) + cut.sleeve_lift(0.5 * loose)
     return cut.over(Garment("tights", field, _UPPER, lift, made, 0.008, hides=False, drape=0.7), worn, 0.008)
 
 
