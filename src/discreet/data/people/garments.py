@@ -176,17 +176,18 @@ def torso(hem: float, sleeve: float, neckline: Floats) -> Floats:
 def neckline(kind: str) -> Floats:
     """How far below the neckline a vertex lies: "round", "vee", "wide", "high", "collar"."""
     across, depth, height = template().points.T
-    front = depth < -0.02
-    edge = np.where(front, 0.0, 0.035)
+    # 1 in front, 0 behind, and between them a slope: a step would stick out beside the neck.
+    front = np.clip((0.02 - depth) / 0.08, 0, 1)
+    edge = 0.035 * (1 - front)
     match kind:
         case "vee":
-            edge = edge - np.where(front, np.clip(0.13 - 1.6 * np.abs(across), 0, None), 0)
+            edge = edge - front * np.clip(0.13 - 1.6 * np.abs(across), 0, None)
         case "wide":
-            edge = edge - np.where(front, 0.07, 0.03) * np.exp(-((across / 0.09) ** 2))
+            edge = edge - (0.03 + 0.04 * front) * np.exp(-((across / 0.09) ** 2))
         case "high":
-            edge = edge + np.where(front, 0.05, 0.035)
+            edge = edge + 0.035 + 0.015 * front
         case "collar":
-            edge = edge + np.where(front, 0.02, 0.03) - np.where(front, np.clip(0.06 - 2 * np.abs(across), 0, None), 0)
+            edge = edge + 0.03 - 0.01 * front - front * np.clip(0.06 - 2 * np.abs(across), 0, None)
         case _:
             edge = edge - 0.03 * np.exp(-((across / 0.06) ** 2)) * front
     return (NECK + edge - height).astype(np.float32)

@@ -168,9 +168,13 @@ def _drape(loose: float, sleeve: float = 1.0) -> float:
     return min(1.0, 30 * loose) if sleeve > 0 else 0.0
 
 
-def _close_at_neck(lift: Floats) -> Floats:
-    """A top's lift that ends close to the neck and on top of the shoulders, so that no edge stands off there."""
-    near = np.clip((template().points[:, 2] - cut.NECK + 0.1) / 0.09, 0, 1)
+def _close_at_edges(lift: Floats, sleeve: float) -> Floats:
+    """A top's lift that ends close to the neck and on top of the shoulders, so that no edge stands off there.
+
+    What has no sleeves is close from the armpits on.
+    """
+    start = cut.NECK - 0.1 if sleeve > 0 else 0.42
+    near = np.clip((template().points[:, 2] - start) / 0.09, 0, 1)
     return lift + near * (0.007 - 0.8 * lift)
 
 
@@ -217,7 +221,7 @@ def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: 
     collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
     loose = 0.0 if under else float(rng.choice([0.0, 0.01, 0.02, 0.035, 0.055], p=[0.2, 0.25, 0.27, 0.18, 0.1]))
-    lift = _close_at_neck(0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6))
+    lift = _close_at_edges(0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6), sleeve)
     long_sleeved = sleeve > 1.5 and rng.random() < 0.5
     make = "shirt" if collar == "collar" else "ribbed" if long_sleeved else "zip" if rng.random() < 0.05 else ""
     hem = _SEAM if long else hem
@@ -259,7 +263,9 @@ def _dress(waist: float, style: Style, cold: float, rng: Rng, *, legs_bent: bool
     hem = float(rng.choice([-0.1, -0.22, -0.38, -0.55, -0.68][2 * legs_bent :])) + rng.normal(0, 0.02)
     bodice = _bodice(waist - 0.08, sleeve, neck)
     loose = float(rng.choice([0.0, 0.012, 0.03]))
-    upper_lift = _close_at_neck(0.01 + 0.4 * loose + cut.flare(0.5, loose * 1.2) + cut.sleeve_lift(loose * 0.6))
+    upper_lift = _close_at_edges(
+        0.01 + 0.4 * loose + cut.flare(0.5, loose * 1.2) + cut.sleeve_lift(loose * 0.6), sleeve
+    )
     lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng, legs_bent=legs_bent))
     return [
         Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose, sleeve)),
