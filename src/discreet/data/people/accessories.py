@@ -22,18 +22,19 @@ _METALS: tuple[Colour, ...] = ((0.06, 0.06, 0.07), (0.75, 0.75, 0.76), (0.72, 0.
 
 
 def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
-    """A thick ring about the neck or a shawl over the shoulders; often ends hang from it, over what is worn."""
+    """A thick ring about the neck, often with ends, sometimes with a shawl over the shoulders, over what is worn."""
     patterns, odds = ("plain", "plaid", "stripes", "flowers", "knit"), (0.45, 0.22, 0.13, 0.08, 0.12)
     cloth = Cloth(
         draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(patterns, p=odds)),
         scale=float(rng.uniform(18, 50)), folds=0.7, seed=int(rng.integers(100_000)),
     )  # fmt: skip
-    shawl = rng.random() < 0.25
-    low = rng.uniform(0.1, 0.2) if shawl else rng.uniform(0.02, 0.06)
-    ring = cut.around_neck(low, rng.uniform(0.03, 0.06))
+    ring = cut.around_neck(rng.uniform(0.02, 0.06), rng.uniform(0.03, 0.06))
     # Thickest in the middle and close to what is below at its edges; wound over the collar of a coat.
-    lift = 0.008 + _off_the_neck(worn) + rng.uniform(0.035, 0.055) * np.sqrt(np.clip(ring / 0.035, 0, 1))
-    pieces = [Garment("skin", ring, _SCARF, lift.astype(np.float32), cloth, crumple=0.022, hides=False)]
+    lift = 0.008 + _off_the_neck(worn) + rng.uniform(0.03, 0.05) * np.clip(ring / 0.02, -1, 1)
+    pieces = [Garment("skin", ring, _SCARF, lift.astype(np.float32), cloth, crumple=0.012, hides=False)]
+    if rng.random() < 0.25:
+        shawl = Garment("tights", cut.cape(rng.uniform(0.17, 0.24)), _SCARF, 0.02, cloth, 0.015, hides=False, drape=1.0)
+        pieces.append(cut.over(shawl, worn, 0.012))
     for side in (1, -1) if rng.random() < 0.35 else (int(rng.choice([-1, 1])),):
         if rng.random() < 0.6:
             end = cut.strip(side * rng.uniform(0.035, 0.075), rng.uniform(0.03, 0.055), rng.uniform(0.12, 0.45))

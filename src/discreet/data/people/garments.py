@@ -273,11 +273,17 @@ def strip(middle: float, half: Floats | float, low: float) -> Floats:
 
 def around_neck(low: float, high: float) -> Floats:
     """A ring about the neck, from `low` below its root to `high` above."""
-    body = template()
-    height = body.points[:, 2]
+    across, depth, height = template().points.T
     ring = np.minimum(height - (NECK - low), NECK + high - height)
-    ring = np.minimum(ring, 0.15 - np.abs(body.points[:, 0]))
-    return np.where((body.arm > 0.3) | (body.head > 0.8), -1, ring).astype(np.float32)
+    ring = np.minimum(ring, 0.16 - np.hypot(across, 1.1 * (NECK - height)))
+    below_the_chin = NECK + 0.12 + 0.8 * depth - height
+    return np.minimum(ring, below_the_chin).astype(np.float32)
+
+
+def cape(reach: float) -> Floats:
+    """What lies over the shoulders, so many metres from the root of the neck down the chest and the back."""
+    across, _, height = template().points.T
+    return (reach - np.hypot(0.85 * across, height - NECK)).astype(np.float32)
 
 
 def flare(start: float, metres: float) -> Floats:
