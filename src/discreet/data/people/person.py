@@ -130,7 +130,7 @@ def make_person(
     expression = draw_expression(rng)
     figure = pose_body(identity.shape, pose.rotations, face_shift(expression))
     cold = draw_cold(style, rng)
-    legs_bent = pose.support in ("seat", "floor") or pose.posture == "crouching"
+    legs_bent = pose.support != "feet" or pose.posture == "crouching"
     outfit = draw_outfit(identity, style, cold, rng, legs_bent=legs_bent)
     face = draw_face(np.random.default_rng([identity.seed, 13]), female=identity.feminine, years=identity.years)
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)

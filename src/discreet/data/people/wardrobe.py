@@ -41,8 +41,8 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
         identity: decides which wardrobe. style: odds.
         cold: see `draw_cold`.
         rng: the picture's own.
-        legs_bent: whether the person sits, kneels or crouches: skirts are rarer then, longer and not so wide, and hide
-            the legs in them, which would go through.
+        legs_bent: whether the person sits, kneels, crouches or lies: skirts are rarer then, longer and not so wide, and
+            hide the legs in them, which would go through or be looked at from below.
     """
     kind = "trousers"
     if identity.feminine:

@@ -134,9 +134,10 @@ def test_some_of_the_young_bare_the_midriff_in_summer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("posture", "bent"), [("crouching", True), ("kneeling", True), ("sitting", True), ("striding", False)]
+    ("posture", "bent"),
+    [("crouching", True), ("kneeling", True), ("sitting", True), ("on the side", True), ("striding", False)],
 )
-def test_who_crouches_kneels_or_sits_is_dressed_for_bent_legs(
+def test_only_who_stands_is_dressed_for_straight_legs(
     posture: str, bent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
