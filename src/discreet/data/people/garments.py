@@ -32,7 +32,6 @@ _ARM_LENGTH = 0.27
 _LEG_LENGTH = 0.43
 _FAR = np.float32(9.0)
 _DRAPE_ROUNDS = 25
-_WELL_INSIDE = 0.03
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,8 @@ def skin_layer(figure: Figure, labels: NDArray[np.uint8], material: Material, ga
     hidden = np.zeros(len(body.points), bool)
     for garment in garments:
         if garment.hides:
-            hidden |= garment.field > _WELL_INSIDE
+            # Knees go through skirts close to the hem as well.
+            hidden |= garment.field > (0.0 if garment.mesh == "skirt" else 0.03)
     faces = body.meshes["skin"]
     faces = faces[~(hidden[faces[:, 0]] & hidden[faces[:, 1]] & hidden[faces[:, 2]])]
     layer = Layer(figure.vertices, faces, body.points, labels[faces[:, 0]], material)
@@ -219,11 +219,11 @@ def skirt(top: float, hem: float) -> Floats:
 
 
 def under_skirts(garment: Garment, worn: list[Garment]) -> Garment:
-    """The garment without what lies well inside the skirts that hide it."""
+    """The garment without what lies in the skirts that hide it."""
     field = garment.field
     for outer in worn:
         if outer.hides and outer.mesh == "skirt":
-            field = np.minimum(field, _WELL_INSIDE - outer.field)
+            field = np.minimum(field, -outer.field)
     return replace(garment, field=field)
 
 

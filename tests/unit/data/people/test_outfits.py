@@ -93,7 +93,7 @@ def test_hems_stay_on_the_trunk_when_a_leg_is_lifted() -> None:
                 height = layer.texture_points[:, 2]
                 spreads.append(np.ptp(layer.vertices[height < height.min() + 0.004, 2]))
     assert len(spreads) > 30
-    assert max(spreads) < 0.1
+    assert max(spreads) < 0.12
 
 
 def test_tails_of_a_long_coat_go_on_where_the_jacket_ends(figure: Figure) -> None:
