@@ -38,9 +38,10 @@ def facing_board(x: float, depth: float, foot: float, picture: Image.Image, heig
     return Board(np.array([x - width / 2, depth, foot]), np.array([width, 0.0, 0.0]), height, np.asarray(picture))
 
 
-def paint_boards(canvas: Floats, camera: Camera, boards: list[Board]) -> Floats:
-    """The canvas [H, W, 3] with the boards on it, which come from far to near."""
+def paint_boards(canvas: Floats, camera: Camera, boards: list[Board]) -> tuple[Floats, Floats]:
+    """The canvas [H, W, 3] with the boards on it, which come from far to near; and what share of it is left, [H, W]."""
     size_px = len(canvas)
+    left = np.ones((size_px, size_px), np.float32)
     for board in boards:
         low, high = _window(board, camera, size_px)
         if (high <= low).any():
@@ -51,7 +52,8 @@ def paint_boards(canvas: Floats, camera: Camera, boards: list[Board]) -> Floats:
         below, aside = np.divmod(hit, len(columns))
         place = low[1] + below, low[0] + aside
         canvas[place] += cover[:, None] * (colours - canvas[place])
-    return canvas
+        left[place] *= 1 - cover
+    return canvas, left
 
 
 def _window(board: Board, camera: Camera, size_px: int) -> tuple[Floats, Floats]:

@@ -161,30 +161,3 @@ class Solid:
         if self.rough:
             colours = colours * (1 + self.rough * (noise(points_N3, 6, self.seed) - 0.5)[:, None])
         return colours.astype(np.float32), normals_N3, self.gloss
-
-
-@dataclass(frozen=True)
-class Floor:
-    """Ground: asphalt, grass, tiles, boards or a seamless sheet."""
-
-    colour: Colour
-    kind: str
-    scale: float
-    seed: int
-
-    def paint(self, points_N3: Floats, normals_N3: Floats) -> tuple[Floats, Floats, float]:
-        """The colour with what the kind adds."""
-        colours = plain(self.colour, len(points_N3))
-        if self.kind == "sheet":
-            return colours, normals_N3, 0.02
-        patches = 0.6 * noise(points_N3, self.scale, self.seed) + 0.4 * noise(points_N3, 7 * self.scale, self.seed)
-        strength = {"grass": 0.7, "gravel": 0.5}.get(self.kind, 0.3)
-        grain = noise(points_N3, 60, self.seed + 2)
-        colours = colours * (1 + strength * (patches - 0.5) + 0.25 * (grain - 0.5))[:, None]
-        if self.kind in ("tiles", "boards"):
-            width = np.array([self.scale, self.scale * (1 if self.kind == "tiles" else 6)])
-            joint = (points_N3[:, :2] * width % 1 < 0.05).any(1)
-            colours = blend(colours, np.asarray(self.colour) * 0.5, np.where(joint, 0.8, 0.0))
-        if self.kind == "grass":
-            colours = colours * (0.6 + 0.8 * noise(points_N3, (60, 25, 60), self.seed + 1))[:, None]
-        return colours.astype(np.float32), normals_N3, 0.03

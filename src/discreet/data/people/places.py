@@ -1,7 +1,6 @@
 """Where people are: ground, and behind it what the camera sees of walls, fronts, trees and sky.
 
-Metres; the main person is at the origin, the camera towards -y. Whatever stands on the painted
-part of the ground lies beyond `far`, behind everybody.
+Metres; the main person is at the origin, the camera towards -y. Whatever is painted stands behind everybody.
 """
 
 from __future__ import annotations
@@ -16,12 +15,14 @@ from PIL import Image, ImageDraw
 from discreet.data.people import pictures, textures
 from discreet.data.people.boards import Board, facing_board, paint_boards
 from discreet.data.people.camera import Camera
-from discreet.data.people.grounds import draw_ground, paint_ground
+from discreet.data.people.grounds import draw_ground
 from discreet.data.people.horizons import greenery, hill
 from discreet.data.people.mesh import Layer
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
+
+_LAMPLIGHT_M = 12.0  # where half of it is left
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Place:
 
     Args:
         backdrop: float32 [H, W, 3], sRGB 0–1, what is behind everything. ground: label 0.
-        floor_ends: metres from the origin between which the ground fades into the backdrop.
+        bare: float32 [H, W], the share of each pixel where nothing painted stands before the ground.
         room: how far to either side, and how far behind, things may stand: metres from the origin.
     """
 
     backdrop: Floats
     ground: Layer
-    floor_ends: tuple[float, float]
+    bare: Floats
     room: tuple[float, float]
 
 
@@ -69,18 +70,18 @@ class Surroundings:
 def draw_place(kind: str, around: Surroundings, size_px: int, rng: Rng) -> Place:
     """One of PLACES."""
     camera = around.camera
-    ground, colour = draw_ground(kind, rng)
+    ground, colour = draw_ground(kind, camera, size_px, rng)
     site = _Site(around.low, around.high, colour, around.night)
     middles = np.arange(size_px) + 0.5
     rays = camera.grid(middles, middles, size_px).reshape(size_px, size_px, 3)
     canvas = _ceiling(rays, camera, rng) if kind in _INDOORS else textures.sky(rays, rng, night=site.night)
-    canvas = paint_ground(canvas, rays, camera, colour * around.ground_gain ** (1 / 2.2), rng)
+    canvas[rays[..., 2] < 0] = colour * around.ground_gain ** (1 / 2.2)  # seen through glass alone
     boards, reach = PLACES[kind](site, rng)
-    canvas = paint_boards(canvas.astype(np.float32), camera, boards)
+    canvas, bare = paint_boards(canvas.astype(np.float32), camera, boards)
     if site.night:
         canvas = canvas * rng.uniform(0.35, 0.75)
-    floor_ends = (0.55 * reach, 0.97 * reach)
-    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, floor_ends, _room_for_things(kind, site, reach))
+        bare = bare * _lamplight(rays, camera)
+    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, bare, _room_for_things(kind, site, reach))
 
 
 def _room_for_things(kind: str, site: _Site, reach: float) -> tuple[float, float]:
@@ -89,6 +90,12 @@ def _room_for_things(kind: str, site: _Site, reach: float) -> tuple[float, float
         max(_NARROWEST_M[kind], float(np.abs([site.low[0], site.high[0]]).max())) if kind in _NARROWEST_M else np.inf
     )
     return beside, reach if kind in (*_INDOORS, "wall", "sheet") else np.inf
+
+
+def _lamplight(rays: Floats, camera: Camera) -> Floats:
+    """The share of the light near the camera that there is on the ground where rays meet it, [H, W]."""
+    away = camera.position[2] / np.maximum(-rays[..., 2], 1e-4)
+    return 1 / (1 + (away / _LAMPLIGHT_M) ** 2)
 
 
 def _ceiling(rays: Floats, camera: Camera, rng: Rng) -> Floats:

@@ -28,7 +28,7 @@ class Scene:
     """Everything that is rendered. The first person is the main one.
 
     Args:
-        floor_ends: metres from the origin between which the floor fades into the backdrop.
+        bare: float32 [H, W], the share of each pixel where nothing in the backdrop stands before the floor.
         focus_m: distance that is sharp. aperture: width of the lens in metres, 0 for no blur: a
             point z metres away spreads over aperture · |1/focus_m − 1/z| / (2 · camera.spread) of
             the picture's side; the backdrop is infinitely far.
@@ -40,7 +40,7 @@ class Scene:
     camera: Camera
     light: Light
     backdrop: Floats
-    floor_ends: tuple[float, float]
+    bare: Floats
     focus_m: float = 3.0
     aperture: float = 0.0
 
@@ -74,7 +74,7 @@ def compose_scene(style: Style, main: Identity, others: list[Identity], size_px:
         camera=camera,
         light=lighting,
         backdrop=place.backdrop,
-        floor_ends=place.floor_ends,
+        bare=place.bare,
         focus_m=max(distance, 0.3),
         aperture=aperture,
     )

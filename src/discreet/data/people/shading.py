@@ -9,11 +9,11 @@ Shapes: H = W = size_px, R hits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.data.people.materials import Floor
 from discreet.data.people.scene import Scene
 from discreet.data.people.stage import Stage
 
@@ -24,6 +24,8 @@ Ints = NDArray[np.int32]
 _OCCLUSION_RAYS = 3
 _OCCLUSION_REACH = 0.5
 _SHADOW_REACH = 30.0
+# Of the ground, which is looked at where something may shade it.
+_CELL_M, _CELLS_A_SIDE, _SLICES = 0.25, 320, 4
 _NEIGHBOURS_PX = 4  # on each side, along rows and then along columns
 _SAME_FACING = 0.8
 _SAME_DEPTH = 0.04
@@ -45,7 +47,7 @@ class Hits:
 
 
 def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, rng: Rng) -> Floats:
-    """Linear colours of hits, float32 [R, 3]; `behind` is what a far floor fades into."""
+    """Linear colours of hits, float32 [R, 3]; `behind` is what hides the floor where it is not bare."""
     corners, weights = stage.faces[hits.face], hits.place.astype(np.float32)
     points, normals, texture_points = (
         _between(values, corners, weights)
@@ -57,27 +59,55 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     normals = normals * np.where(_dot(normals, sight) > 0, -1, 1).astype(np.float32)[:, None]
     smooth = _unit(normals)
     layer = stage.layer_of_face[hits.face]
-    fade = _fade(scene, stage, points, layer)
-    needed = _needing_light(hits, layer, fade < 1, size_px)
-    shone, dark = _visibility(scene, stage, points, smooth, needed, rng)
+    floor = stage.is_floor(hits.face)
+    bare = np.where(floor, scene.bare.ravel()[hits.pixel], 1).astype(np.float32)
+    free = np.zeros(len(points), bool)
+    free[floor] = ~_marked(_shaded_cells(scene), points[floor])
+    needed = _needing_light(hits, layer, bare > 0, size_px)
+    shone, dark = _visibility(scene, stage, points, smooth, needed[~free[needed]], rng)
+    shone[free] = 1
     shone, dark = _averaged(np.stack([shone, dark]), hits, layer, smooth, distance, size_px)
-    rows = np.flatnonzero(fade < 1)
+    rows = np.flatnonzero(bare > 0)
     albedo, bent, gloss = _paint(stage, layer[rows], texture_points.take(rows, axis=0), smooth.take(rows, axis=0))
     lit = _light(scene, _unit(bent), sight.take(rows, axis=0), albedo, gloss, shone[rows], dark[rows])
-    colours, share = behind.copy(), fade[rows, None]
-    colours[rows] = lit * (1 - share) + colours[rows] * share
+    colours, share = behind.copy(), bare[rows, None]
+    colours[rows] = lit * share + colours[rows] * (1 - share)
     return colours
 
 
-def _fade(scene: Scene, stage: Stage, points: Floats, layer: Ints) -> Floats:
-    """How far each hit has faded into what is behind, [R]: 0 but on the floor, 1 where nothing of it is left."""
-    start, end = scene.floor_ends
-    floor = np.flatnonzero(np.array([isinstance(layer.material, Floor) for layer in stage.layers])[layer])
-    reach = np.hypot(points[floor, 0], points[floor, 1])
-    share = np.clip((reach - start) / (end - start), 0, 1)
-    fade = np.zeros(len(points), share.dtype)
-    fade[floor] = share
-    return fade
+def _shaded_cells(scene: Scene) -> NDArray[np.bool_]:
+    """The cells of the ground, [G, G], that may lie in a shadow, or close to something."""
+    cells = np.zeros((_CELLS_A_SIDE, _CELLS_A_SIDE), bool)
+    light, stray = scene.light.direction, 2.5 * scene.light.softness
+    steep = np.array([light[2] + stray, max(light[2] - stray, 0.05)])
+    slants = np.array([(light[:2] + sign * stray) / rise for sign in (-1, 1) for rise in steep])
+    things = [*scene.props, *(layer for person in scene.persons for layer in person.carried)]
+    boxes = [person.bounds() for person in scene.persons]
+    boxes += [(thing.vertices.min(0), thing.vertices.max(0)) for thing in things]
+    for low, high in boxes:
+        _mark(cells, low[:2] - _OCCLUSION_REACH, high[:2] + _OCCLUSION_REACH)
+        for below, above in pairwise(np.linspace(max(low[2], 0), max(high[2], 0), _SLICES + 1)):
+            moved = np.concatenate([below * slants, above * slants])
+            _mark(cells, low[:2] - moved.max(0), high[:2] - moved.min(0))
+    return cells
+
+
+def _mark(cells: NDArray[np.bool_], low: Floats, high: Floats) -> None:
+    """Mark the cells of a rectangle from [2] to [2]."""
+    (first, top), (last, bottom) = np.clip(np.stack([_cell(low), _cell(high) + 1]), 0, _CELLS_A_SIDE)
+    cells[first:last, top:bottom] = True
+
+
+def _marked(cells: NDArray[np.bool_], points_N3: Floats) -> NDArray[np.bool_]:
+    """Whether points lie above marked cells, [N]."""
+    place = _cell(points_N3[:, :2])
+    inside = ((place >= 0) & (place < _CELLS_A_SIDE)).all(1)
+    return inside & cells[tuple(np.clip(place, 0, _CELLS_A_SIDE - 1).T)]
+
+
+def _cell(places_N2: Floats) -> NDArray[np.intp]:
+    """In which cell of the ground, whose middle is the origin, places lie."""
+    return np.floor(places_N2 / _CELL_M).astype(np.intp) + _CELLS_A_SIDE // 2
 
 
 def _needing_light(hits: Hits, layer: Ints, shown: NDArray[np.bool_], size_px: int) -> NDArray[np.intp]:

@@ -34,6 +34,10 @@ class Stage:
     person_of_face: NDArray[np.uint8]
     caster: Caster
 
+    def is_floor(self, faces: Ints) -> NDArray[np.bool_]:
+        """Whether faces are of the floor, which is the first layer."""
+        return self.layer_of_face[faces] == 0
+
     def normals(self, seen: Ints) -> Floats:
         """Unit normals, float32 [V, 3], right for the vertices of the faces `seen`."""
         wanted = np.zeros(len(self.vertices), bool)

@@ -48,7 +48,9 @@ def _warmth(scene: Scene, stage: Stage, view: View, size_px: int, rng: Rng) -> F
     seen = room + (scene.backdrop.reshape(-1, 3).mean(1) - 0.5) * rng.uniform(0.5, 3.5)
     hit = np.flatnonzero(view.faces >= 0)
     face = view.faces[hit]
-    seen[hit] = _of_faces(stage, room, rng)[face] - _FROM_THE_SIDE_K * _sideways(scene, stage, view, hit)
+    bare = np.where(stage.is_floor(face), scene.bare.ravel()[hit], 1)
+    warmth = _of_faces(stage, room, rng)[face] - _FROM_THE_SIDE_K * _sideways(scene, stage, view, hit)
+    seen[hit] += bare * (warmth - seen[hit])
     return seen.reshape(size_px, size_px)
 
 

@@ -7,18 +7,20 @@ from discreet.data.people import STYLES, render_picture, shading
 from discreet.data.people.body import part_labels, pose_body, template
 from discreet.data.people.face import Skin
 from discreet.data.people.generate import PICTURES_A_SUBJECT, RenderedPicture, main_subject
-from discreet.data.people.grounds import ground_layer
-from discreet.data.people.materials import Floor, Solid
+from discreet.data.people.grounds import Floor, ground_layer
+from discreet.data.people.materials import Solid
 from discreet.data.people.mesh import Layer, compact
 from discreet.data.people.person import Person
 from discreet.data.people.pose import turn
 from discreet.data.people.scene import Camera, Light, Scene
+from discreet.data.people.shading import Hits
 from discreet.data.people.stage import build_stage, look
 from discreet.data.people.styles import find_style
 from discreet.errors import ConfigurationError
 from discreet.labels import CIHP
 
 SIZE = 72
+AXES = np.eye(3, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -81,19 +83,64 @@ def test_left_and_right_are_the_persons_own(facing: float, left_is_on_the_right:
 
 def _bare_person_columns(facing: float) -> dict[int, float]:
     """Mean column of every part of an undressed figure before a level camera."""
+    camera = Camera(np.array([0, -6, 0.9], np.float32), AXES[1], AXES[0], AXES[2], spread=0.2)
+    scene = _scene((_bare_person().placed(turn(2, facing), np.zeros(3, np.float32)),), camera, AXES[2])
+    view = look(scene, build_stage(scene), SIZE)
+    return {part: float(np.nonzero(view.parts == part)[1].mean()) for part in (14, 15, 16, 17)}
+
+
+def _bare_person() -> Person:
+    """An undressed figure at the origin."""
     body = template()
     figure = pose_body(body.shapes[1], {})
     skin = Skin((0.8, 0.6, 0.5), (0.7, 0.4, 0.4), (0.1, 0.1, 0.1), seed=1)
     faces = body.meshes["skin"]
     layer = compact(Layer(figure.vertices, faces, body.points, part_labels()[faces[:, 0]], skin))
-    person = Person("nobody", (layer,), (), 1.8).placed(turn(2, facing), np.zeros(3, np.float32))
-    axes = np.eye(3, dtype=np.float32)
-    camera = Camera(np.array([0, -6, 0.9], np.float32), axes[1], axes[0], axes[2], spread=0.2)
-    light = Light(axes[2], np.ones(3, np.float32), np.ones(3, np.float32), np.zeros(3, np.float32), 0.01)
+    return Person("nobody", (layer,), (), 1.8)
+
+
+def _scene(persons: tuple[Person, ...], camera: Camera, light: np.ndarray) -> Scene:
+    """Persons on a grey sheet."""
     floor = ground_layer(Floor((0.5, 0.5, 0.5), "sheet", 1.0, 0))
-    scene = Scene((person,), (), floor, camera, light, np.zeros((SIZE, SIZE, 3), np.float32), (1.0, 3.0))
-    view = look(scene, build_stage(scene), SIZE)
-    return {part: float(np.nonzero(view.parts == part)[1].mean()) for part in (14, 15, 16, 17)}
+    white = np.ones(3, np.float32)
+    backdrop, bare = np.zeros((SIZE, SIZE, 3), np.float32), np.ones((SIZE, SIZE), np.float32)
+    return Scene(persons, (), floor, camera, Light(light, white, white, 0 * white, 0.01), backdrop, bare)
+
+
+def _light_on_the_floor(scene: Scene) -> np.ndarray:
+    """The linear light of each pixel, [H, W], nan where there is no floor."""
+    stage = build_stage(scene)
+    view = look(scene, stage, SIZE)
+    pixel = np.flatnonzero(view.faces >= 0)
+    hits = Hits(pixel, view.faces[pixel], view.places[pixel], np.ones(len(pixel), bool))
+    colours = shading.shade(scene, stage, hits, np.zeros((len(pixel), 3)), SIZE, np.random.default_rng(0))
+    seen = np.full(SIZE**2, np.nan)
+    seen[pixel] = np.where(stage.is_floor(hits.face), colours[:, 1], np.nan)
+    return seen.reshape(SIZE, SIZE)
+
+
+@pytest.mark.parametrize("depth", [0.0, 4.0, 11.0])
+def test_everybody_casts_a_shadow_however_far_away(depth: float) -> None:
+    """On a floor that is else equally light up to the horizon."""
+    camera = Camera(np.array([0, depth - 4, 1.5], np.float32), AXES[1], AXES[0], AXES[2], spread=0.5)
+    slanting = np.array([0.6, 0, 0.8], np.float32)
+    person = _bare_person().placed(np.eye(3), np.array([0, depth, 0], np.float32))
+    lit = _light_on_the_floor(_scene((person,), camera, slanting))
+    usual = np.nanmedian(lit)
+    assert np.nanmax(lit) < 1.01 * usual
+    left, right = np.nanmin(lit[:, : SIZE // 2 - 6]), np.nanmin(lit[:, SIZE // 2 + 6 :])
+    assert right > 0.9 * usual
+    assert left < 0.8 * usual
+    assert np.nanmean(lit < 0.85 * usual) < 0.1
+
+
+def test_the_ground_is_looked_at_wherever_light_may_miss_it(
+    pictures: list[RenderedPicture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shading, "_shaded_cells", lambda _: np.ones((shading._CELLS_A_SIDE,) * 2, bool))
+    for number in (0, 5, 9, 13, 17):
+        everywhere = render_picture(STYLES[number // 4], 5, number % 4, SIZE).image.astype(int)
+        assert (np.abs(everywhere - pictures[number].image) > 12).mean() < 0.01
 
 
 def test_materials_without_patterns_keep_their_colour() -> None:

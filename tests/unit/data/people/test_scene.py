@@ -8,6 +8,7 @@ from discreet.data.people.boards import Board, facing_board, paint_boards
 from discreet.data.people.camera import FRAMINGS, Camera
 from discreet.data.people.composition import place_people
 from discreet.data.people.furniture import make_things
+from discreet.data.people.grounds import Floor
 from discreet.data.people.identity import draw_identity
 from discreet.data.people.lights import LIGHTS, draw_light
 from discreet.data.people.places import PLACES, Surroundings, draw_place
@@ -45,7 +46,8 @@ def test_a_place_fills_the_picture_and_follows_its_seed(kind: str) -> None:
     )
     assert first.backdrop.shape == (SIZE, SIZE, 3)
     assert 0 <= first.backdrop.min() <= first.backdrop.max() <= 1
-    assert 0 < first.floor_ends[0] < first.floor_ends[1]
+    assert first.bare.shape == (SIZE, SIZE)
+    assert 0 <= first.bare.min() <= first.bare.max() == 1
     np.testing.assert_array_equal(first.backdrop, again.backdrop)
     assert not np.array_equal(first.backdrop, other.backdrop)
     assert not first.ground.labels.any()
@@ -54,7 +56,7 @@ def test_a_place_fills_the_picture_and_follows_its_seed(kind: str) -> None:
 def test_a_board_is_seen_where_it_stands() -> None:
     red = np.tile(np.array([255, 0, 0, 255], np.uint8), (4, 4, 1))
     board = Board(np.array([-2.0, 0.0, 0.0]), np.array([2.0, 0, 0]), 1.5, red)
-    seen = paint_boards(np.zeros((SIZE, SIZE, 3), np.float32), LEVEL, [board])[..., 0]
+    seen = paint_boards(np.zeros((SIZE, SIZE, 3), np.float32), LEVEL, [board])[0][..., 0]
     assert seen[: SIZE // 2 - 1].max() == 0
     assert seen[SIZE // 2 + 2, 4 : SIZE // 2 - 2].min() == 1
     assert seen[:, SIZE // 2 + 2 :].max() == 0
@@ -66,7 +68,7 @@ def test_a_nearer_board_hides_a_farther_one_and_glass_does_not() -> None:
         facing_board(0.0, depth, 0.0, Image.new("RGBA", (8, 8), colours[name]), 3.0)
         for name, depth in (("far", 5.0), ("near", 2.0), ("clear", 1.0))
     ]
-    middle = paint_boards(np.zeros((SIZE, SIZE, 3), np.float32), LEVEL, boards)[SIZE // 2, SIZE // 2]
+    middle = paint_boards(np.zeros((SIZE, SIZE, 3), np.float32), LEVEL, boards)[0][SIZE // 2, SIZE // 2]
     np.testing.assert_array_equal(middle, [0, 1, 0])
 
 
@@ -141,5 +143,32 @@ def test_things_stand_before_the_walls() -> None:
 def test_a_place_says_how_much_room_there_is(kind: str) -> None:
     place = draw_place(kind, Surroundings(LEVEL, *BOUNDS), SIZE, np.random.default_rng(3))
     assert np.isfinite(place.room[1]) == (kind in INDOORS)
+
+
+@pytest.mark.parametrize("kind", sorted(PLACES))
+def test_the_ground_is_bare_up_to_what_is_painted(kind: str) -> None:
+    """Near the people and far from them; but walls, which stand on it, hide it."""
+    place = draw_place(kind, Surroundings(LEVEL, *BOUNDS), SIZE, np.random.default_rng(3))
+    assert place.bare[-4:].min() == 1
     if kind in INDOORS:
-        assert place.room[1] == pytest.approx(place.floor_ends[1] / 0.97)
+        assert place.bare[SIZE // 2 + 1, SIZE // 4 : -SIZE // 4].max() == 0
+    else:
+        assert place.bare[SIZE // 2 + 8 :].mean() > 0.6
+
+
+@pytest.mark.parametrize("look", ["asphalt", "gravel", "grass", "tiles", "boards"])
+def test_the_floor_has_no_edge_and_far_away_no_noise(look: str) -> None:
+    """Ring by ring around the people its colour is the same; what pixels cannot show is averaged."""
+    floor = Floor((0.5, 0.5, 0.5), look, 1.3, 7, eye=(0.0, -4.0, 1.5), pixel=2 * 0.5 / 256)
+    across = np.random.default_rng(0).uniform(-1, 1, 4000)
+    means, spreads = [], []
+    for depth in (0.0, 2.0, 5.0, 12.0, 30.0, 100.0, 1000.0):
+        near_by = depth + np.random.default_rng(1).uniform(0, 0.2 * depth + 2, 4000)
+        points = np.stack([across * (depth + 4) * 0.5, near_by, 0 * across], 1).astype(np.float32)
+        shade = floor.paint(points, points)[0][:, 0]
+        means.append(shade.mean())
+        spreads.append(shade.std())
+    np.testing.assert_allclose(means, np.mean(means), rtol=0.13)
+    assert spreads[0] > 0.01
+    assert spreads[-1] < 0.006
+    assert max(np.diff(spreads)) < 0.01
