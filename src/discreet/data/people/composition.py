@@ -69,7 +69,7 @@ def _spot(grouping: str, number: int, count: int, rng: Rng) -> tuple[Floats, flo
 
 def _turned(person: Person, spot: Floats, facing: float) -> Person:
     """The person at a spot; who lies lies across the view."""
-    if person.posture.startswith("on the ") and person.top < 0.8:
+    if person.lies:
         facing += np.pi / 2
     return person.placed(turn(2, facing), np.array([spot[0], spot[1], 0.0], np.float32))
 

@@ -18,6 +18,7 @@ from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
 from discreet.data.people.mesh import Layer
 from discreet.data.people.pose import draw_pose
+from discreet.data.people.postures import POSTURES
 from discreet.data.people.styles import Style
 from discreet.data.people.wardrobe import draw_cold, draw_outfit
 
@@ -46,6 +47,11 @@ class Person:
     posture: str = "upright"
     carried: tuple[Layer, ...] = ()
     scale: float = 1.0
+
+    @property
+    def lies(self) -> bool:
+        """Whether the person lies, and so is wide and low."""
+        return POSTURES[self.posture].support == "lying"
 
     def scaled(self, factor: float) -> Person:
         """The person with all that belongs to it, so many times as large."""
@@ -81,13 +87,14 @@ class Person:
         return np.min(lows, 0), np.max(highs, 0)
 
     def footprint(self, step: Floats | None = None, times: int = 0) -> Box:
-        """A box on the ground around most of the person and all of the seat, [2] each: hands may reach out of it.
+        """A box on the ground around the person and the seat, [2] each: hands may reach out of it but of who lies.
 
         Args:
             step, times: as if the person were shifted so.
         """
         points = self._ground if step is None else _stepped(self._ground, step, times)
-        low, high = np.quantile(points, (0.04, 0.96), axis=0)
+        outside = 0.0 if self.lies else 0.02
+        low, high = np.quantile(points, (outside, 1 - outside), axis=0)
         for layer in self.seat:
             corners = layer.vertices if step is None else _stepped(layer.vertices, step, times)
             low = np.minimum(low, corners[:, :2].min(0) - _BESIDE_A_SEAT)
