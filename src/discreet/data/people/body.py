@@ -211,14 +211,15 @@ def pose_body(coefficients: Floats, rotations: dict[str, Floats], shift: Floats 
         shift: float32 [V, 3], added to the vertices before the pose: an expression of the face.
 
     Returns:
-        A figure whose lowest point is at z = 0.
+        A figure whose lowest point, the arms aside, is at z = 0: nobody floats on their hands.
     """
     body = template()
     shaped, heads = shape_body(coefficients)
     shaped = shaped if shift is None else shaped + shift
     poses = _bone_poses(rotations, heads)
     vertices = _skinned(poses, shaped)
-    lift = np.array([0, 0, -vertices[body.meshes["skin"], 2].min()], np.float32)
+    skin = body.rows("skin")
+    lift = np.array([0, 0, -vertices[skin[body.arm[skin] < 0.5], 2].min()], np.float32)
     vertices = (vertices + lift).astype(np.float32)
     head_pose = poses[body.bones["head"]].copy()
     head_pose[:, 3] += lift

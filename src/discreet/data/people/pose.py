@@ -19,7 +19,12 @@ Floats = NDArray[np.floating]
 
 _MARGIN = 0.035
 _THIGH, _SHIN = 0.436, 0.435
+_THIGH_AHEAD, _SHIN_AHEAD = 0.074, -0.084  # radians, of the unposed body
+_ANKLE_LOWER = 0.09  # radians below level, of a shin that lies on the ground: it is thinner there
+# Of joints over the ground: an ankle over its sole, a knee over its shin, hips over what one sits on; metres.
+_SOLE_HEIGHT, _KNEE_HEIGHT, _SEAT_HEIGHT = 0.09, 0.02, 0.04
 _LIMITS = np.array([(-0.6, 2.45), (-1.65, 1.1), (0.0, 2.45)])
+_FINGERS, _SEATED_ROOT = 0.07, 0.1  # metres: beyond arm_points, and how high the spine's root sits
 _SIDES = (("L", 1.0), ("R", -1.0))
 
 
@@ -68,7 +73,10 @@ def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor",
         upper, fore = (np.array(part) + rng.normal(0, swing * 0.08, 3) for part in ARMS[arm])
         if _is_prone(posture):
             upper[1], fore[1] = max(upper[1], 0.05), max(fore[1], 0.05)
-        rotations.update(_arm(side, sign, *off_the_torso(upper, fore)))
+        upper, fore = off_the_torso(upper, fore)
+        if posture.support == "floor":
+            upper, fore = _off_the_ground(upper, fore, sign, rotations)
+        rotations.update(_arm(side, sign, upper, fore))
         rotations.update(_hand(side, sign, rng))
     return Pose(rotations, name, arms)
 
@@ -88,7 +96,8 @@ def _legs(name: str, left_first: bool, swing: float, rng: Rng) -> Floats:
     other, mix = kin[int(rng.integers(len(kin)))], 0.45 * rng.random() ** 2
     angles = np.array(posture.legs) * (1 - mix) + np.array(other.legs) * mix
     angles = angles + rng.normal(0, swing * np.array([0.05, 0.03, 0.05]), (2, 3))
-    angles = np.clip(angles if left_first else angles[::-1], _LIMITS[:, 0], _LIMITS[:, 1])
+    angles = _rested(np.clip(angles, _LIMITS[:, 0], _LIMITS[:, 1]), posture)
+    angles = angles if left_first else angles[::-1]
     return _planted(angles, posture.lean[0]) if posture.planted else angles
 
 
@@ -114,6 +123,21 @@ def _planted(angles: Floats, pitch: float) -> Floats:
     angles = angles.copy()
     angles[longer, 2] = max(angles[longer, 2], forwards[longer] + np.arccos(np.clip(shin, -1, 1)))
     return angles
+
+
+def _rested(angles: Floats, posture: Posture) -> Floats:
+    """Knees bent until shins and soles lie on the ground where they are to."""
+    angles = angles.copy()
+    thighs = angles[:, 0] - posture.lean[0] + _THIGH_AHEAD
+    kneels = "shin" in posture.rests
+    hip = _THIGH * np.cos(thighs[posture.rests.index("shin")]) + _KNEE_HEIGHT if kneels else _SEAT_HEIGHT
+    for leg, what in enumerate(posture.rests):
+        if what == "shin":
+            angles[leg, 2] = thighs[leg] + _SHIN_AHEAD + np.pi / 2 - _ANKLE_LOWER
+        elif what == "sole":
+            drop = (hip - _SOLE_HEIGHT - _THIGH * np.cos(thighs[leg])) / _SHIN
+            angles[leg, 2] = thighs[leg] + _SHIN_AHEAD - np.arccos(np.clip(drop, -1, 1))
+    return np.clip(angles, _LIMITS[:, 0], _LIMITS[:, 1])
 
 
 def _arm_names(posture: Posture, legs: Floats, rng: Rng) -> tuple[str, str]:
@@ -209,6 +233,19 @@ def off_the_torso(upper: Floats, fore: Floats) -> tuple[Floats, Floats]:
     return upper, fore
 
 
+def _off_the_ground(upper: Floats, fore: Floats, sign: float, rotations: dict[str, Floats]) -> tuple[Floats, Floats]:
+    """Directions of an arm moved until the hand is not below what one sits on: its fingers reach down to there."""
+    up = (rotations["root"] @ rotations["spine04"] @ rotations["spine03"] @ rotations["spine02"])[2] * (sign, 1, 1)
+    root = template().heads[template().bones["root"]]
+    for _ in range(20):
+        reach = arm_points(upper, fore)[-1] + _FINGERS * _unit(fore) - root
+        if reach @ up > -_SEATED_ROOT:
+            break
+        fore = _unit(fore) + 0.08 * up
+        upper = _unit(upper) + 0.03 * up
+    return upper, fore
+
+
 def _unit(vector: Floats) -> Floats:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
@@ -266,8 +303,8 @@ def _leg(side: str, sign: float, angles: Floats, posture: Posture, rng: Rng) -> 
     forwards, outwards, knee = (float(angle) for angle in angles)
     around = sign * (posture.apart + float(rng.uniform(0, 0.3)))
     thigh = turn(2, around) @ turn(1, -sign * (outwards - 0.05)) @ turn(0, -forwards)
-    flat = posture.support in ("feet", "seat")
     tilt = knee - forwards + posture.lean[0]
+    flat = posture.support in ("feet", "seat") or ("sole" in posture.rests and tilt < 1)
     stretched = -1.1 if tilt > 1.2 else -0.35
     foot = np.clip(tilt, -0.6, 0.55) if flat else stretched
     return {

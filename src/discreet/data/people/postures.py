@@ -121,6 +121,8 @@ class Posture:
         bend: of the back forwards, mean and standard deviation.
         planted: whether both soles are on the ground: knees are bent until they are.
         apart: each thigh turned outwards about the vertical, radians.
+        rests: what of each leg lies on the ground beside the knees or the seat, "shin", "sole" or "": knees are bent
+            until it does.
     """
 
     support: str
@@ -131,6 +133,7 @@ class Posture:
     bend: tuple[float, float] = (0.0, 0.07)
     planted: bool = False
     apart: float = 0.0
+    rests: tuple[str, str] = ("", "")
 
 
 POSTURES: dict[str, Posture] = {
@@ -178,19 +181,30 @@ POSTURES: dict[str, Posture] = {
         {"forwards": 2.0, "on the knee": 3, "propped": 1},
         0.5,
         bend=(0.25, 0.1),
+        rests=("sole", "sole"),
     ),
     "crouching": Posture(
         "feet", ((1.75, 0.3, 2.2), (1.6, 0.25, 2.15)), _SQUATTING_ARMS, 0.7, (0.15, 0.0), (0.35, 0.12)
     ),
-    "on one knee": Posture("floor", ((1.5, 0.15, 1.55), (0.0, 0.05, 1.57)), _SQUATTING_ARMS, 0.5, bend=(0.12, 0.1)),
-    "kneeling": Posture("floor", ((0.3, 0.1, 2.35), (0.3, 0.1, 2.35)), _SEATED_ARMS, 0.4, lean=(0.1, 0.0)),
+    "on one knee": Posture(
+        "floor",
+        ((1.55, 0.15, 1.55), (0.0, 0.05, 1.57)),
+        _SQUATTING_ARMS,
+        0.5,
+        bend=(0.12, 0.1),
+        rests=("sole", "shin"),
+    ),
+    "kneeling": Posture(
+        "floor", ((0.3, 0.1, 1.75), (0.3, 0.1, 1.75)), _SEATED_ARMS, 0.4, lean=(0.1, 0.0), rests=("shin", "shin")
+    ),
     "on the back": Posture("lying", ((0.1, 0.1, 0.1), (0.5, 0.12, 1.0)), _LYING_ARMS, 0.6, lean=(-1.57, 0.0)),
     "on the front": Posture(
         "lying",
-        ((0.0, 0.12, 0.1), (0.0, 0.15, 0.4)),
+        ((0.15, 0.12, 0.1), (0.15, 0.15, 0.1)),
         {"over the head": 2.0, "raised": 1, "wide": 1},
         0.4,
         lean=(1.57, 0.0),
+        rests=("shin", "shin"),
     ),
     "on the side": Posture(
         "lying",
