@@ -19,10 +19,9 @@ Floats = NDArray[np.floating]
 
 _MARGIN = 0.035
 _THIGH, _SHIN = 0.436, 0.435
-_THIGH_AHEAD, _SHIN_AHEAD = 0.074, -0.084  # radians, of the unposed body
-_ANKLE_LOWER = 0.09  # radians below level, of a shin that lies on the ground: it is thinner there
+_THIGH_AHEAD, _KNEE_BENT = 0.074, 0.158  # radians, of the unposed body
 # Of joints over the ground: an ankle over its sole, a knee over its shin, hips over what one sits on; metres.
-_SOLE_HEIGHT, _KNEE_HEIGHT, _SEAT_HEIGHT = 0.09, 0.02, 0.04
+_SOLE_HEIGHT, _KNEE_HEIGHT, _SEAT_HEIGHT = 0.09, 0.04, 0.06
 _LIMITS = np.array([(-0.6, 2.45), (-1.65, 1.1), (0.0, 2.45)])
 _FINGERS, _SEATED_ROOT = 0.07, 0.1  # metres: beyond arm_points, and how high the spine's root sits
 _SIDES = (("L", 1.0), ("R", -1.0))
@@ -126,17 +125,20 @@ def _planted(angles: Floats, pitch: float) -> Floats:
 
 
 def _rested(angles: Floats, posture: Posture) -> Floats:
-    """Knees bent until shins and soles lie on the ground where they are to."""
+    """Knees bent until shins and soles lie on the ground where they are to, and thighs raised until heels do."""
     angles = angles.copy()
-    thighs = angles[:, 0] - posture.lean[0] + _THIGH_AHEAD
+    thighs, knees = angles[:, 0] - posture.lean[0] + _THIGH_AHEAD, angles[:, 2] + _KNEE_BENT
     kneels = "shin" in posture.rests
     hip = _THIGH * np.cos(thighs[posture.rests.index("shin")]) + _KNEE_HEIGHT if kneels else _SEAT_HEIGHT
     for leg, what in enumerate(posture.rests):
-        if what == "shin":
-            angles[leg, 2] = thighs[leg] + _SHIN_AHEAD + np.pi / 2 - _ANKLE_LOWER
-        elif what == "sole":
-            drop = (hip - _SOLE_HEIGHT - _THIGH * np.cos(thighs[leg])) / _SHIN
-            angles[leg, 2] = thighs[leg] + _SHIN_AHEAD - np.arccos(np.clip(drop, -1, 1))
+        match what:
+            case "shin":
+                angles[leg, 2] = thighs[leg] + np.pi / 2 - _KNEE_BENT
+            case "sole":
+                drop = (hip - _SOLE_HEIGHT - _THIGH * np.cos(thighs[leg])) / _SHIN
+                angles[leg, 2] = thighs[leg] - _KNEE_BENT - np.arccos(np.clip(drop, -1, 1))
+            case "heel":
+                angles[leg, 0] += np.pi / 2 + knees[leg] / 2 - thighs[leg]
     return np.clip(angles, _LIMITS[:, 0], _LIMITS[:, 1])
 
 

@@ -121,8 +121,8 @@ class Posture:
         bend: of the back forwards, mean and standard deviation.
         planted: whether both soles are on the ground: knees are bent until they are.
         apart: each thigh turned outwards about the vertical, radians.
-        rests: what of each leg lies on the ground beside the knees or the seat, "shin", "sole" or "": knees are bent
-            until it does.
+        rests: what of each leg lies on the ground beside the knees or the seat, "shin", "sole", "heel" or "":
+            knees are bent, or thighs raised, until it does.
     """
 
     support: str
@@ -174,6 +174,7 @@ POSTURES: dict[str, Posture] = {
         0.5,
         (-0.2, 0.0),
         (0.2, 0.1),
+        rests=("heel", "heel"),
     ),
     "knees drawn up": Posture(
         "floor",
@@ -204,6 +205,7 @@ POSTURES: dict[str, Posture] = {
         {"over the head": 2.0, "raised": 1, "wide": 1},
         0.4,
         lean=(1.57, 0.0),
+        bend=(-0.03, 0.05),
         rests=("shin", "shin"),
     ),
     "on the side": Posture(
