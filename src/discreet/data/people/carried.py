@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from discreet.data.people.body import Figure, template
 from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import WAIST
 from discreet.data.people.materials import Cloth, Colour, Solid
-from discreet.data.people.mesh import Layer, box, ellipsoid, solid
+from discreet.data.people.mesh import Layer, box, cone, ellipsoid, solid
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
@@ -25,6 +26,8 @@ _ANGLES = np.linspace(0, 2 * np.pi, 96, endpoint=False)
 _AROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 _LINES = 5  # across a strap
 _THICK, _RIM, _SINKS = 0.005, 0.006, 0.015  # metres: of a strap, of its rims, and of a bag into what it rests on
+
+_PALM_DEEP = 0.018  # metres, from its middle to its surface
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,26 @@ def _hand(figure: Figure, side: int) -> Floats:
     body = template()
     rows = (body.arm > 0.5) & (body.along_arm > 2.2) & (body.points[:, 0] * side > 0)
     return figure.vertices[rows].mean(0)
+
+
+@cache
+def _hand_rows(side: int) -> tuple[Places, Places, Places]:
+    """Vertices about the wrist, and about the first knuckles of the index and the little finger."""
+    body, name = template(), "L" if side > 0 else "R"
+    joints = (body.heads[body.bones[f"{joint}.{name}"]] for joint in ("wrist", "finger2-1", "finger5-1"))
+    skin = body.rows("skin")
+    wrist, index, little = (skin[np.linalg.norm(body.points[skin] - joint, axis=1) < 0.03] for joint in joints)
+    return wrist, index, little
+
+
+def _palm(figure: Figure, side: int) -> tuple[Floats, Floats]:
+    """Middle of a palm's knuckles [3], and axes [3, 3]: to the index finger, out of the palm, along the fingers."""
+    wrist, index, little = (figure.vertices[rows].mean(0) for rows in _hand_rows(side))
+    knuckles = (index + little) / 2
+    along = (knuckles - wrist) / np.linalg.norm(knuckles - wrist)
+    out = side * np.cross(along, index - little)
+    out /= np.linalg.norm(out)
+    return knuckles, np.stack([np.cross(out, along), out, along])
 
 
 def _pack(spot: Floats, axes: Floats, half: Floats, material: Cloth) -> Layer:
@@ -242,10 +265,12 @@ def _hand_bag(figure: Figure, side: int, cloth: Cloth, rng: Rng) -> list[Layer]:
 
 def _in_hand(figure: Figure, kind: str, side: int, rng: Rng) -> Layer:
     """A phone, or a cup."""
-    hand = _hand(figure, side) + np.array([0, -0.03, 0.03], np.float32)
+    palm, axes = _palm(figure, side)
+    on_it = np.array([0, _PALM_DEEP, 0], np.float32)
     dark: Colour = (0.04, 0.04, 0.05)
     if kind == "phone":
         vertices, faces = box((-0.036, -0.005, -0.07), (0.036, 0.005, 0.07))
-        return solid(vertices + hand, faces, _BACKGROUND, Solid(dark, gloss=0.7))
+        return solid((vertices + on_it) @ axes + palm, faces, _BACKGROUND, Solid(dark, gloss=0.7))
     paper: Colour = ((0.9, 0.88, 0.84), (0.35, 0.22, 0.14), (0.75, 0.15, 0.15))[rng.integers(3)]
-    return solid(*ellipsoid(hand, (0.038, 0.038, 0.06)), _BACKGROUND, Solid(paper, gloss=0.2))
+    foot = palm + (_PALM_DEEP + 0.03) * axes[1] * (1, 1, 0) - (0, 0, 0.055)  # upright, however the hand is held
+    return solid(*cone(foot, 0.028, 0.04, 0.11), _BACKGROUND, Solid(paper, gloss=0.2))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
 
+_AROUND = 16  # sides of what is round
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -152,6 +154,23 @@ def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> tu
     return vertices.astype(np.float32), faces.astype(np.int32)
 
 
+def cone(foot: Floats, low: float, high: float, height: float) -> tuple[Floats, Ints]:
+    """Vertices and faces of a cup on its foot [3], by its radii there and on top, where it is closed."""
+    angle = np.linspace(0, 2 * np.pi, _AROUND, endpoint=False)
+    ring = np.stack([np.cos(angle), np.sin(angle), np.zeros(_AROUND)], 1)
+    up = np.array([0.0, 0.0, height])
+    side = [low * ring, high * ring + up]
+    here, beside = np.arange(_AROUND), (np.arange(_AROUND) + 1) % _AROUND
+    top, middle = 2 * _AROUND + here, np.full(_AROUND, 3 * _AROUND)
+    faces = [
+        np.stack([here, beside, beside + _AROUND], 1),
+        np.stack([here, beside + _AROUND, here + _AROUND], 1),
+        np.stack([top, 2 * _AROUND + beside, middle], 1),
+    ]
+    vertices = np.concatenate([*side, side[1], up[None]]) + np.asarray(foot)
+    return vertices.astype(np.float32), np.concatenate(faces).astype(np.int32)
+
+
 def ellipsoid(centre: Floats, radii: tuple[float, float, float]) -> tuple[Floats, Ints]:
     """Vertices and faces of an ellipsoid, 16 by 9 sides."""
     points, faces = _ball()
@@ -161,7 +180,7 @@ def ellipsoid(centre: Floats, radii: tuple[float, float, float]) -> tuple[Floats
 @lru_cache(maxsize=1)
 def _ball() -> tuple[Floats, Ints]:
     """Vertices and faces of a unit sphere."""
-    around, up = 16, 9
+    around, up = _AROUND, 9
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)
     height = np.linspace(-np.pi / 2, np.pi / 2, up)
     ring = np.stack([np.cos(angle), np.sin(angle)], 1)
