@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from discreet.data.people.body import pose_body, template
 from discreet.data.people.identity import draw_identity
 from discreet.data.people.materials import Colour, Solid
-from discreet.data.people.mesh import Layer, box, ellipsoid, solid, turned
+from discreet.data.people.mesh import Layer, box, cone, ellipsoid, solid, turned
 from discreet.data.people.pose import draw_pose, turn
 
 Rng = np.random.Generator
@@ -47,7 +47,7 @@ def make_seat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
     half = {"chair": 0.23, "bench": 0.8, "block": float(rng.uniform(0.3, 1.2)), "sofa": 0.75, "stool": 0.19}[kind]
     material = _surface(rng)
     if kind in ("block", "sofa"):
-        boxes: list[Box] = [((x - half, front, 0.0), (x + half, back + 0.25, height))]
+        boxes: list[Box] = [((x - half, front, 0.0), (x + half, back + 0.09, height))]  # as deep as a back stands
     else:
         boxes = [((x - half, front, height - 0.05), (x + half, back, height))]
         for a in (x - half + 0.02, x + half - 0.06):
@@ -58,8 +58,20 @@ def make_seat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
             ((x - half, start, height + 0.02), (x + half, start + 0.06, height + float(rng.uniform(0.25, 0.5))))
         )
     if kind == "sofa":
-        boxes += [((a, front, 0.0), (a + 0.16, back + 0.2, height + 0.2)) for a in (x - half - 0.16, x + half)]
+        boxes += [((a, front, 0.0), (a + 0.16, back + 0.09, height + 0.2)) for a in (x - half - 0.16, x + half)]
     return tuple(_boxes(boxes, material))
+
+
+def make_step(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
+    """A step or a box under the higher foot of a body that faces -y, vertices float32 [V, 3]."""
+    body = template()
+    rows = body.rows("skin")
+    rows = rows[(body.leg[rows] > 0.5) & (body.along_leg[rows] > 1.9)]
+    feet = [vertices[rows[np.sign(body.points[rows, 0]) == side]] for side in (1, -1)]
+    foot = max(feet, key=lambda points: float(points[:, 2].min()))
+    x, y, top = float(foot[:, 0].mean()), float(foot[:, 1].max()), float(foot[:, 2].min())
+    half, deep = float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.32, 0.6))
+    return tuple(_boxes([((x - half, y - deep, 0.0), (x + half, y + 0.02, top))], _surface(rng)))
 
 
 def make_mat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
@@ -113,8 +125,7 @@ def _thing(x: float, y: float, rng: Rng) -> list[Layer]:
         case "statue":
             return _statue(x, y, first, rng)
         case _:
-            radii = (0.22 * size, 0.22 * size, 0.5 * size)
-            return [solid(*ellipsoid(np.array([x, y, 0.45 * size]), radii), 0, second)]
+            return [solid(*cone(np.array([x, y, 0.0]), 0.19 * size, 0.23 * size, 0.8 * size), 0, second)]
 
 
 def _statue(x: float, y: float, stone: Solid, rng: Rng) -> list[Layer]:
@@ -126,9 +137,13 @@ def _statue(x: float, y: float, stone: Solid, rng: Rng) -> list[Layer]:
     plinth = float(rng.choice([0.03, 0.3, 0.6]))
     standing = turned(vertices, turn(2, float(rng.uniform(-1.2, 1.2))), np.array([x, y, plinth], np.float32))
     standing[:, 1] += min(0.3, y + _DEPTH_OF_A_THING - float(standing[:, 1].max()))  # an arm may reach back
+    feet = standing[body.rows("skin")]
+    feet = feet[feet[:, 2] < plinth + 0.3]
+    low, high = feet.min(0) - 0.06, feet.max(0) + 0.06
     meshes = ("skin", "left_eye", "right_eye") if rng.random() < 0.5 else ("tights",)
     figure = [solid(standing[body.rows(mesh)], body.own_faces(mesh), 0, stone) for mesh in meshes]
-    return figure + _boxes([((x - 0.3, y, 0.0), (x + 0.3, y + 0.6, plinth))], stone)
+    under: Box = ((float(low[0]), float(low[1]), 0.0), (float(high[0]), float(high[1]), plinth))
+    return figure + _boxes([under], stone)
 
 
 def _animal(x: float, y: float, size: float, fur: Solid) -> list[Layer]:

@@ -12,12 +12,12 @@ from discreet.data.people.body import part_labels, pose_body, template
 from discreet.data.people.carried import draw_carried
 from discreet.data.people.expression import draw_expression, face_shift
 from discreet.data.people.face import Eye, Skin, draw_face, with_straight_borders
-from discreet.data.people.furniture import make_mat, make_seat
+from discreet.data.people.furniture import make_mat, make_seat, make_step
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
 from discreet.data.people.mesh import Layer
-from discreet.data.people.pose import draw_pose
+from discreet.data.people.pose import Pose, draw_pose
 from discreet.data.people.postures import POSTURES
 from discreet.data.people.styles import Style
 from discreet.data.people.wardrobe import draw_cold, draw_outfit
@@ -34,7 +34,7 @@ class Person:
     """Somebody in a picture.
 
     Args:
-        subject: the identity's name. layers: what is labelled. seat: what the person sits on, which stays.
+        subject: the identity's name. layers: what is labelled. seat: what the person sits or steps on, which stays.
         top: metres from the ground to the highest point. posture: one of POSTURES.
         carried: what goes where the person goes, without a part of its own.
         scale: how tall the person is, standing, beside the template.
@@ -154,15 +154,17 @@ def make_person(
     layers += [piece for piece in pieces if piece is not None]
     layers += dress_head(figure, identity, style, cold, rng, layers)
     bare = figure.vertices[body.rows("skin")]
-    seat = _rest(pose.support, bare, figure.vertices, rng)
+    seat = _rest(pose, bare, figure.vertices, rng)
     carried = draw_carried(figure, style, rng, layers)
     top = float(bare[:, 2].max())
     dressed = Person(identity.name, tuple(layers), seat, top, pose.posture, tuple(carried))
     return dressed.scaled(identity.height / body.height)
 
 
-def _rest(support: str, skin: Floats, vertices: Floats, rng: np.random.Generator) -> tuple[Layer, ...]:
+def _rest(pose: Pose, skin: Floats, vertices: Floats, rng: np.random.Generator) -> tuple[Layer, ...]:
     """What the body rests on, if it is not the ground."""
-    if support == "seat":
+    if pose.support == "seat":
         return make_seat(vertices, rng)
-    return make_mat(skin, rng) if support == "lying" else ()
+    if pose.on_a_step:
+        return make_step(vertices, rng)
+    return make_mat(skin, rng) if pose.support == "lying" else ()

@@ -44,6 +44,11 @@ class Pose:
         """What the body rests on: "feet", "seat", "floor" or "lying"."""
         return POSTURES[self.posture].support
 
+    @property
+    def on_a_step(self) -> bool:
+        """Whether one foot stands higher than the other."""
+        return "step" in POSTURES[self.posture].rests
+
 
 def turn(axis: int, angle: float) -> Floats:
     """Rotation [3, 3] about x (0), y (1) or z (2), radians."""

@@ -121,8 +121,8 @@ class Posture:
         bend: of the back forwards, mean and standard deviation.
         planted: whether both soles are on the ground: knees are bent until they are.
         apart: each thigh turned outwards about the vertical, radians.
-        rests: what of each leg lies on the ground beside the knees or the seat, "shin", "sole", "heel" or "":
-            knees are bent, or thighs raised, until it does.
+        rests: of each leg "step", which its foot has below it, or what lies on the ground beside the knees or the
+            seat, "shin", "sole" or "heel": knees are bent, or thighs raised, until it does.
     """
 
     support: str
@@ -147,9 +147,9 @@ POSTURES: dict[str, Posture] = {
     "mid-stride": Posture("feet", ((0.05, 0.02, 0.05), (0.15, 0.02, 0.9)), _WALKING_ARMS, 1.2, lean=(0.04, 0.0)),
     "running": Posture("feet", ((1.0, 0.02, 1.2), (-0.35, 0.02, 0.9)), _RUNNING_ARMS, 0.7, lean=(0.15, 0.0)),
     "sprinting": Posture("feet", ((1.25, 0.02, 1.7), (-0.5, 0.02, 0.5)), _RUNNING_ARMS, 0.3, lean=(0.25, 0.0)),
-    "climbing": Posture("feet", ((1.0, 0.1, 1.1), (0.0, 0.05, 0.05)), _STANDING_ARMS, 0.4),
+    "climbing": Posture("feet", ((1.0, 0.1, 1.1), (0.0, 0.05, 0.05)), _STANDING_ARMS, 0.4, rests=("step", "")),
     "dancing": Posture("feet", ((0.3, 0.35, 0.7), (0.0, 0.1, 0.1)), _LIVELY_ARMS, 0.8, lean=(0.0, 0.1)),
-    "lunging": Posture("feet", ((1.1, 0.1, 1.15), (-0.5, 0.1, 0.4)), _LIVELY_ARMS, 0.4),
+    "lunging": Posture("feet", ((0.9, 0.1, 0.95), (-0.5, 0.1, 0.2)), _LIVELY_ARMS, 0.4, planted=True),
     "kicking": Posture("feet", ((0.95, 0.1, 0.25), (-0.05, 0.05, 0.12)), _LIVELY_ARMS, 0.3, lean=(-0.12, 0.0)),
     "ready": Posture("feet", ((0.6, 0.3, 0.9), (0.6, 0.3, 0.9)), _LIVELY_ARMS, 0.5, lean=(0.3, 0.0), planted=True),
     "bowing": Posture(

@@ -105,7 +105,7 @@ def test_who_is_on_the_floor_is_low(posture: str) -> None:
     assert np.median(heights) < most, (posture, heights)
 
 
-@pytest.mark.parametrize("posture", [name for name, posture in POSTURES.items() if any(posture.rests)])
+@pytest.mark.parametrize("posture", ["kneeling", "on one knee", "knees drawn up", "legs stretched", "on the front"])
 def test_shins_and_soles_that_rest_lie_on_the_ground(posture: str) -> None:
     body = template()
     feet = [np.flatnonzero((part_labels() == side) & (body.along_leg > 1.9)) for side in (16, 17)]
