@@ -150,7 +150,7 @@ def _draw_exposure(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
     elif chance < odds.under:
         stops = -_between(0.9, 2.4, rng)
     elif chance < odds.under + odds.over:
-        stops, protection = _between(0.8, 1.8, rng), 0.0
+        stops, protection = _between(0.6, 1.4, rng), _between(0.3, 0.7, rng)  # burnt out, but not all skin with it
     contrast = _between(-0.1, 0.75, rng)
     chance = rng.random()
     if chance < odds.flat:

@@ -71,7 +71,7 @@ def test_same_seed_same_bytes(drawn: list[Development]) -> None:
     [
         (0.05, 0.08, lambda how: how.monochrome is not None and not any(how.tone)),
         (0.05, 0.11, lambda how: how.blacks > 0),
-        (0.02, 0.06, lambda how: how.protection == 0),
+        (0.02, 0.06, lambda how: how.protection < 1),
         (0.04, 0.12, lambda how: how.exposure < 0.55),
         (0.08, 0.20, lambda how: abs(np.log(how.balance[0] / how.balance[2])) > 0.25),
         (0.03, 0.09, lambda how: how.noise > 0.03),
@@ -129,8 +129,8 @@ def test_pale_skin_does_not_burn_out(drawn: list[Development]) -> None:
     usual = [how for how in drawn if how.protection == 1.0 and how.sharpening < 1 and how.noise < 0.02][:200]
     burnt = [(_developed(linear, how)[20:44, 20:44, 1] >= 250).mean() > 0.05 for how in usual]
     assert np.mean(burnt) < 0.02
-    over = [how for how in drawn if how.protection == 0.0]
-    assert np.mean([(_developed(linear, how)[20:44, 20:44] >= 250).mean() > 0.05 for how in over]) > 0.5
+    over = [how for how in drawn if how.protection < 1]
+    assert np.mean([(_developed(linear, how)[20:44, 20:44] >= 250).mean() > 0.05 for how in over]) > 0.3
 
 
 def test_black_and_white_has_no_colour(drawn: list[Development]) -> None:
