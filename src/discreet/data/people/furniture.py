@@ -68,10 +68,11 @@ def make_step(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
     rows = body.rows("skin")
     rows = rows[(body.leg[rows] > 0.5) & (body.along_leg[rows] > 1.9)]
     feet = [vertices[rows[np.sign(body.points[rows, 0]) == side]] for side in (1, -1)]
-    foot = max(feet, key=lambda points: float(points[:, 2].min()))
-    x, y, top = float(foot[:, 0].mean()), float(foot[:, 1].max()), float(foot[:, 2].min())
+    lower, higher = sorted(feet, key=lambda foot: float(foot[:, 2].min()))
+    x, top = float(higher[:, 0].mean()), float(higher[:, 2].min())
+    end = min(float(higher[:, 1].max()) + 0.02, float(lower[:, 1].min()) - 0.01)  # before the toes of the other foot
     half, deep = float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.32, 0.6))
-    return tuple(_boxes([((x - half, y - deep, 0.0), (x + half, y + 0.02, top))], _surface(rng)))
+    return tuple(_boxes([((x - half, end - deep, 0.0), (x + half, end, top))], _surface(rng)))
 
 
 def make_mat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
@@ -157,7 +158,7 @@ def _animal(x: float, y: float, size: float, fur: Solid) -> list[Layer]:
 
 
 def table(low: tuple[float, float, float], high: tuple[float, float, float], rng: Rng) -> list[Layer]:
-    """A table with bottles, cups and boxes on it."""
+    """A table with cups, bowls and pots on it."""
     (x, y, _), (right, back, top) = low, high
     boxes: list[Box] = [((x, y, top - 0.04), (right, back, top))]
     boxes += [((a, b, 0.0), (a + 0.05, b + 0.05, top - 0.04)) for a in (x, right - 0.05) for b in (y, back - 0.05)]
@@ -165,7 +166,7 @@ def table(low: tuple[float, float, float], high: tuple[float, float, float], rng
     for _ in range(int(rng.integers(0, 5))):
         a, b = float(rng.uniform(x + 0.05, right - 0.05)), float(rng.uniform(y + 0.05, back - 0.05))
         wide, high_ = float(rng.uniform(0.02, 0.08)), float(rng.uniform(0.03, 0.15))
-        mesh = ellipsoid(np.array([a, b, top + high_]), (wide, wide, high_))
+        mesh = cone(np.array([a, b, top]), 0.8 * wide, wide, 2 * high_)
         layers.append(solid(*mesh, 0, _surface(rng)))
     return layers
 

@@ -61,7 +61,7 @@ def shade(scene: Scene, stage: Stage, hits: Hits, behind: Floats, size_px: int, 
     layer = stage.layer_of_face[hits.face]
     floor = stage.is_floor(hits.face)
     bare = np.where(floor, scene.bare.ravel()[hits.pixel], 1).astype(np.float32)
-    free = np.zeros(len(points), bool)
+    free = np.zeros(len(points), bool)  # ground on which nothing is: it needs no rays to be bright
     free[floor] = ~_marked(_shaded_cells(scene), points[floor])
     needed = _needing_light(hits, layer, bare > 0, size_px)
     shone, dark = _visibility(scene, stage, points, smooth, needed[~free[needed]], rng)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from discreet.data.people.body import Figure, part_labels, pose_body, template
-from discreet.data.people.furniture import make_seat
+from discreet.data.people.furniture import make_seat, make_step
 from discreet.data.people.pose import arm_points, draw_pose, off_the_torso, torso_depth
 from discreet.data.people.postures import ARMS, POSTURES
 
@@ -82,6 +82,22 @@ def test_who_sits_sits_on_the_seat_and_not_in_it() -> None:
         below = (figure.vertices[thighs, 2] < height - 0.03).mean()
         assert below < 0.1, (seed, below)
         assert figure.vertices[thighs, 2].min() < height + 0.03
+        behind = [float(piece.vertices[:, 1].max()) for piece in seat if piece.vertices[:, 2].max() > height + 0.1]
+        assert seat[0].vertices[:, 1].max() < max(behind, default=np.inf) + 0.01, "a seat behind its back"
+
+
+def test_who_climbs_has_a_step_under_the_higher_foot() -> None:
+    body = template()
+    feet = [np.flatnonzero((part_labels() == side) & (body.along_leg > 1.9)) for side in (16, 17)]
+    for seed in [seed for seed in range(400) if _figure_is("climbing", seed)][:4]:
+        _, figure = _figure(seed, "feet")
+        (step,) = make_step(figure.vertices, np.random.default_rng(seed))
+        low, high = step.vertices.min(0), step.vertices.max(0)
+        lower, higher = sorted((figure.vertices[foot] for foot in feet), key=lambda points: points[:, 2].min())
+        assert higher[:, 2].min() == pytest.approx(high[2], abs=0.02)
+        over = (higher[:, :2] > low[:2]) & (higher[:, :2] < high[:2])
+        assert over.all(1).mean() > 0.7
+        assert not ((lower > low) & (lower < high)).all(1).any()
 
 
 @pytest.mark.parametrize(
