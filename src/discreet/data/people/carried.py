@@ -19,6 +19,7 @@ from discreet.data.people.styles import Style
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 Places = NDArray[np.intp]
+Rows = NDArray[np.int32]
 
 _BACKGROUND = 0
 _OVER_STRAPS = {1, 2, 4, 11, 13}  # hats, hair, glasses, scarves, eyes
@@ -131,7 +132,7 @@ def _hand(figure: Figure, side: int) -> Floats:
 
 
 @cache
-def _hand_rows(side: int) -> tuple[Places, Places, Places]:
+def _hand_rows(side: int) -> tuple[Rows, Rows, Rows]:
     """Vertices about the wrist, and about the first knuckles of the index and the little finger."""
     body, name = template(), "L" if side > 0 else "R"
     joints = (body.heads[body.bones[f"{joint}.{name}"]] for joint in ("wrist", "finger2-1", "finger5-1"))
