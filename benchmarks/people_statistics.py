@@ -1,6 +1,6 @@
 """What a set of generated people holds: parts, persons, bodies, skins.
 
-    python benchmarks/people_statistics.py [--count 400] [--size 128]
+    python benchmarks/people_statistics.py [--count 240] [--size 128]
 
 Prints, over all styles alike, the share of pictures and of pixels with each part, how many persons pictures show,
 and how identities are spread.
@@ -65,7 +65,7 @@ def identities(count: int) -> dict[str, object]:
 def main() -> None:
     """Count, print, write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=400, help="pictures, a multiple of four")
+    parser.add_argument("--count", type=int, default=240, help="pictures, a multiple of the number of styles")
     parser.add_argument("--size", type=int, default=128)
     arguments = parser.parse_args()
     found = {"count": arguments.count, **pictures(arguments.count, arguments.size), **identities(2000)}

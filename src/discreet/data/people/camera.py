@@ -30,10 +30,6 @@ class Camera:
     up: Floats
     spread: float
 
-    def horizon(self) -> float:
-        """The row of the horizon as a part of the height, 0 at the top; unclipped."""
-        return float(0.5 * (1 + self.forward[2] / max(self.up[2], 0.1) / self.spread))
-
     def may_see(self, low: Floats, high: Floats) -> bool:
         """Whether anything of a box [3] to [3] can be in the picture."""
         corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])

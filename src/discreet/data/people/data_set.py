@@ -24,7 +24,7 @@ from discreet.errors import ConfigurationError, DataError
 from discreet.labels import CIHP
 
 # To be raised whenever the same options give other pictures.
-GENERATOR_VERSION = 11
+GENERATOR_VERSION = 12
 _FOLDERS = ("images", "parts", "persons")
 
 

@@ -31,7 +31,7 @@ class FaceLook:
 
     Args:
         age: 0 young to 1 old: lines, folds, spots. mouth: width of the lips, 1 usual. lips: their fullness, 1 usual.
-        brow: thickness, 1 usual. arch: 0 straight to 1. brow_height: metres above the usual.
+        arch: of the brows, 0 straight to 1. brow_height: metres above the usual.
         beard: one of BEARDS; how much of it is Skin's. freckles, redness: 0 to 1.
         shadow: colour on the eyelids, or None. liner: how dark the lashes are, 0 to 1.
     """
@@ -39,7 +39,6 @@ class FaceLook:
     age: float = 0.3
     mouth: float = 1.0
     lips: float = 1.0
-    brow: float = 1.0
     arch: float = 0.5
     brow_height: float = 0.0
     beard: str = "full"
@@ -49,7 +48,7 @@ class FaceLook:
     liner: float = 0.5
 
 
-def draw_face(rng: np.random.Generator, *, female: bool, years: float, brow: float = 1.0) -> FaceLook:
+def draw_face(rng: np.random.Generator, *, female: bool, years: float) -> FaceLook:
     """A new face of somebody so many years old: it begins to age at 18, and children are not made up."""
     age = float(np.clip((years - 18) / 67, 0, 1))
     made_up = bool(rng.random() < 0.35) and female and age > 0
@@ -58,7 +57,6 @@ def draw_face(rng: np.random.Generator, *, female: bool, years: float, brow: flo
         age=age,
         mouth=float(rng.uniform(0.86, 1.12)),
         lips=float(rng.uniform(0.9, 1.3) if female else rng.uniform(0.7, 1.15)),
-        brow=brow,
         arch=float(rng.random() * (1.0 if female else 0.6)),
         brow_height=float(rng.normal(0, 0.0012)),
         beard=str(rng.choice(BEARDS, p=(0.4, 0.3, 0.18, 0.12))),
@@ -79,7 +77,7 @@ class Skin:
 
     Args:
         tone, lips, hair: colours. seed: blotches, freckles, hairs.
-        beard: 0 none to 1 full. brow: thickness of the brows, over the look's. look: the rest of the face.
+        beard: 0 none to 1 full. brow: thickness of the brows, 1 usual. look: the rest of the face.
     """
 
     tone: Colour
@@ -162,7 +160,7 @@ class Skin:
 
     def _hairs(self, colours: Floats, points_N3: Floats, across: Floats, up: Floats, front: Floats) -> Floats:
         """Brows that taper outwards, and a beard of the look's shape."""
-        look, thick = self.look, self.look.brow * self.brow
+        look, thick = self.look, self.brow
         along = np.clip((across - 0.011) / 0.042, 0, 1)
         bend = 0.0065 * np.sin(np.pi * 0.82 * along) * (0.4 + 0.8 * look.arch)
         middle = 0.0185 + look.brow_height + bend

@@ -23,7 +23,6 @@ Ints = NDArray[np.integer]
 Places = NDArray[np.intp]
 
 HIP = 0.128
-CROTCH = 0.03
 KNEE = -0.306
 ANKLE = -0.739
 WAIST = 0.27

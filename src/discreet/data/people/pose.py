@@ -59,22 +59,22 @@ def turn(axis: int, angle: float) -> Floats:
     return matrix
 
 
-def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor", "lying"), swing: float = 1.0) -> Pose:
+def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor", "lying")) -> Pose:
     """A random pose.
 
     Args:
-        supports: what there is to rest on. swing: scales how far a limb strays from its keyed pose.
+        supports: what there is to rest on.
     """
     name = _draw(rng, {key: posture.odds for key, posture in POSTURES.items() if posture.support in supports})
     posture = POSTURES[name]
     left_first = bool(rng.random() < 0.5)
-    legs = _legs(name, left_first, swing, rng)
+    legs = _legs(name, left_first, rng)
     rotations = _spine(posture, left_first, rng)
     for (side, sign), angles in zip(_SIDES, legs, strict=True):
         rotations.update(_leg(side, sign, angles, posture, rng))
     arms = _arm_names(posture, legs, rng)
     for (side, sign), arm in zip(_SIDES, arms, strict=True):
-        upper, fore = (np.array(part) + rng.normal(0, swing * 0.08, 3) for part in ARMS[arm])
+        upper, fore = (np.array(part) + rng.normal(0, 0.08, 3) for part in ARMS[arm])
         if _is_prone(posture):
             upper[1], fore[1] = max(upper[1], 0.05), max(fore[1], 0.05)
         upper, fore = off_the_torso(upper, fore)
@@ -94,12 +94,12 @@ def _draw(rng: Rng, odds: dict[str, float]) -> str:
     return list(odds)[int(rng.choice(len(odds), p=weights / weights.sum()))]
 
 
-def _legs(name: str, left_first: bool, swing: float, rng: Rng) -> Floats:
+def _legs(name: str, left_first: bool, rng: Rng) -> Floats:
     """Angles [2, 3] of the left and the right leg, within what joints allow."""
     posture, kin = POSTURES[name], _kin(name)
     other, mix = kin[int(rng.integers(len(kin)))], 0.45 * rng.random() ** 2
     angles = np.array(posture.legs) * (1 - mix) + np.array(other.legs) * mix
-    angles = angles + rng.normal(0, swing * np.array([0.05, 0.03, 0.05]), (2, 3))
+    angles = angles + rng.normal(0, [0.05, 0.03, 0.05], (2, 3))
     angles = _rested(np.clip(angles, _LIMITS[:, 0], _LIMITS[:, 1]), posture)
     angles = angles if left_first else angles[::-1]
     return _planted(angles, posture.lean[0]) if posture.planted else angles
