@@ -16,7 +16,7 @@ from discreet.service import logs, security
 from discreet.service.metrics import Metrics
 from discreet.service.problems import Problem
 
-_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 # As proxies make them; digits alone, so that no client's words come into logs through a proxy that hands them on.
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

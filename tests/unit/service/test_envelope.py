@@ -33,3 +33,19 @@ def test_words_of_a_client_are_not(given: str) -> None:
     made = asyncio.run(answered_id(given, trusted=True))
     assert made != given
     assert len(made) == 32
+
+
+async def status_for_host(host: str) -> int:
+    hosts = ("my_parser", "here")
+    app = Envelope(PlainTextResponse("here"), metrics=Metrics(), hosts=hosts, tls=True, trust_request_ids=False)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://here") as client:
+        return (await client.get("/", headers={"Host": host})).status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("my_parser", 200), ("MY_PARSER:8443", 200), ("here", 200), ("your_parser", 421), ("my parser", 400)],
+)
+def test_hosts_may_have_an_underscore(host: str, status: int) -> None:
+    """Containers are often named so."""
+    assert asyncio.run(status_for_host(host)) == status
