@@ -65,6 +65,7 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
 
     app = FastAPI(
         title="discreet", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
+        redirect_slashes=False,  # it would send clients to whatever their Host header says
         description="Parses pictures of people, masks faces first, keeps nothing.",
     )  # fmt: skip
     app.state.failure = ""
