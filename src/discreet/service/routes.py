@@ -106,21 +106,33 @@ def wants_json_of(request: Request) -> bool:
     Raises:
         Problem: 406; neither is accepted.
     """
-    accepted = request.headers.get("accept", "*/*")
-    weights = {"application/json": 0.0, "image/png": 0.0}
+    ranges = _ranges(",".join(request.headers.getlist("accept") or ["*/*"]))
+    json_weight, png_weight = _weight_of("application/json", ranges), _weight_of("image/png", ranges)
+    if max(json_weight, png_weight) == 0:
+        raise Problem(406, "accept", "answers are image/png or application/json; accept one of these")
+    return json_weight > png_weight
+
+
+def _ranges(accepted: str) -> dict[str, float]:
+    """What an Accept header names, kinds and wildcards, each with its quality."""
+    ranges: dict[str, float] = {}
     for entry in accepted.split(","):
         kind, *parameters = (word.strip().lower() for word in entry.split(";"))
         weight = 1.0
         for parameter in parameters:
             if parameter.startswith("q="):
                 weight = _weight(parameter[2:])
-        for offered in weights:
-            if kind in (offered, "*/*", offered.partition("/")[0] + "/*"):
-                # What is named is meant; a wildcard takes whatever comes.
-                weights[offered] = max(weights[offered], weight if kind == offered else weight * 0.5)
-    if max(weights.values()) == 0:
-        raise Problem(406, "accept", "answers are image/png or application/json; accept one of these")
-    return weights["application/json"] > weights["image/png"]
+        ranges[kind] = max(ranges.get(kind, 0.0), weight)
+    return ranges
+
+
+def _weight_of(offered: str, ranges: dict[str, float]) -> float:
+    """How much a kind is wanted: what fits it most closely decides, also against it."""
+    if offered in ranges:
+        return ranges[offered]
+    family = offered.partition("/")[0] + "/*"
+    # What is named is meant; a wildcard takes whatever comes.
+    return ranges.get(family, ranges.get("*/*", 0.0)) * 0.5
 
 
 def _weight(text: str) -> float:
