@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -47,6 +47,9 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        method = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server, which keeps its own scope, drops the body
         request_id = self._request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -72,8 +75,8 @@ class Envelope:
         route = route_of(scope)
         self._metrics.count(route, status, seconds)
         logs.event(
-            "request", request_id=request_id, method=scope["method"] if scope["method"] in _METHODS else "other",
-            route=route, status=status, milliseconds=round(seconds * 1000, 1),
+            "request", request_id=request_id, method=method if method in _METHODS else "other", route=route,
+            status=status, milliseconds=round(seconds * 1000, 1),
         )  # fmt: skip
 
     def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
@@ -119,6 +122,11 @@ def as_problem(error: Exception) -> Problem:
         return error
     if isinstance(error, HTTPException):
         detail = _HTTP_DETAILS.get(error.status_code, "the request cannot be read; see /openapi.json")
-        return Problem(error.status_code, "http", detail, error.headers or {})
+        return Problem(error.status_code, "http", detail, _with_head(error.headers or {}))
     logs.event("unforeseen error", level="error", **logs.where(error))
     return Problem(500, "internal", "something went wrong here; the operator's log says where")
+
+
+def _with_head(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """An error's headers; where they allow GET, HEAD is allowed."""
+    return {**headers, "Allow": "GET, HEAD"} if headers.get("Allow") == "GET" else headers

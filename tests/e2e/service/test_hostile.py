@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import socket
 import ssl
 import time
@@ -127,6 +128,22 @@ def test_other_methods_are_refused(service: Running, method: str) -> None:
         answer = client.request(method, "/predict")
     assert answer.status_code in (400, 405)
     check(answer)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/healthz", b"/readyz", b"/policy"])
+def test_head_is_answered_without_a_body(service: Running, path: bytes) -> None:
+    request = path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    status, body = raw(service, b"GET " + request)
+    assert (status, bool(body)) == (200, True)
+    assert raw(service, b"HEAD " + request) == (200, b"")
+
+
+def test_head_of_the_pages_files(service: Running) -> None:
+    with httpx.Client(base_url=service.url, verify=service.tls()) as client:
+        path = re.findall(r'"(/static/[^"]+)"', client.get("/").text)[0]
+        got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == got.headers["etag"]
 
 
 def test_handshakes_that_never_come(service: Running) -> None:

@@ -24,3 +24,21 @@ def test_a_slash_too_many_leads_nowhere(tmp_path: Path, method: str, path: str) 
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json"])
+def test_head_is_answered_like_get(tmp_path: Path, path: str) -> None:
+    got, head = (asyncio.run(ask(tmp_path, method, path)) for method in ("GET", "HEAD"))
+    assert head.status_code == got.status_code == 200
+    assert head.headers["content-length"] == got.headers["content-length"]
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"), [("HEAD", "/predict", "POST"), ("POST", "/healthz", "GET, HEAD")]
+)
+def test_methods_that_are_not_known_are_told_those_that_are(
+    tmp_path: Path, method: str, path: str, allowed: str
+) -> None:
+    answer = asyncio.run(ask(tmp_path, method, path))
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
