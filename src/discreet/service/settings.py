@@ -24,7 +24,7 @@ def _set(name: str, **limits: float) -> Any:
 class ServiceSettings(BaseModel):
     """Everything about one service. *Public*, but for the paths of keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     host: str = _set("host")
     port: int = _set("port", ge=0, le=65535)

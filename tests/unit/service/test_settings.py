@@ -31,7 +31,10 @@ def test_paths_are_paths() -> None:
         ("port", "70000", "less than or equal to 65535"),
         ("faces", "some", "'mask', 'mask-output', 'refuse' or 'off'"),
         ("face_scale", "1.0", "greater than or equal to 1.3"),
+        ("face_scale", "nan", "finite number"),
         ("deadline_s", "0", "greater than 0"),
+        ("deadline_s", "nan", "finite number"),
+        ("drain_s", "inf", "finite number"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_range_and_both_spellings(name: str, value: str, named: str) -> None:
