@@ -50,18 +50,18 @@ def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) ->
     """
     check_together(settings)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    tls = _tls(settings, state)
-    say(f"memory: {forbid_swap(settings.allow_swap)}")
-    say(f"decoding: {_sealed(settings)}")
-    seal_process(file_writes=True)  # the log may go to a file; workers write none
-    app = build_app(settings, state)
-    for line in describe(settings, tls):
-        say(line)
-    listener = _listen(settings)
-    logs.take_over()
-    server = _Server(_configuration(settings, app, tls), say)
-    with suppress(SystemExit):  # what the server makes of a start that failed
-        server.run(sockets=[listener])
+    with _listen(settings) as listener:
+        say(f"memory: {forbid_swap(settings.allow_swap)}")
+        say(f"decoding: {_sealed(settings)}")
+        seal_process(file_writes=True)  # the log may go to a file; workers write none
+        app = build_app(settings, state)
+        tls = _tls(settings, state)  # late: a start that fails must not replace the certificate that clients know
+        for line in describe(settings, tls):
+            say(line)
+        logs.take_over()
+        server = _Server(_configuration(settings, app, tls), say)
+        with suppress(SystemExit):  # what the server makes of a start that failed
+            server.run(sockets=[listener])
     if not server.started:
         raise ConfigurationError(app.state.failure or "the service did not start; the log says why")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from discreet.service.certificate import self_signed
 from tests.e2e.service.running import Running, start
 
 
@@ -186,6 +187,18 @@ def test_a_port_that_is_taken_is_named(open_service: Running, tmp_path: Path) ->
     assert done.returncode == 1
     assert port in done.stderr
     assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize("options", [("--host", "192.0.2.1"), ("--allowed-hosts", "parser.example", "--rate", "often")])
+def test_a_start_that_fails_leaves_the_certificate_that_clients_know(tmp_path: Path, options: tuple[str, ...]) -> None:
+    certificate, _, _ = self_signed(tmp_path / "service", ["127.0.0.1"])
+    known = certificate.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "discreet", "serve", "--port", "0", *options],
+        env=os.environ | {"DISCREET_STATE": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert certificate.read_bytes() == known
 
 
 def test_twenty_seconds_of_fifty_clients(tmp_path: Path) -> None:
