@@ -40,7 +40,12 @@ OPTIONS: dict[str, Option] = {
     ),
     "face_fill": Option("solid", "solid|blur", "a plain ellipse, or a blurred made-up face"),
     "face_scale": Option(1.3, "X", "size of the ellipse over the detected face"),
-    "answer_side_px": Option(0, "N", "longest side of what is answered; 0: as large as the picture"),
+    "answer_side_px": Option(
+        0,
+        "N",
+        "longest side of what is answered; 0: as large as the picture is worked on, at most 2048 pixels where faces "
+        "are looked for",
+    ),
     "smooth_px": Option(0, "N", "radius over which contours are smoothed; 0: not at all"),
     "label_only": Option(False, "flag", "answer the parts that are there, and no mask"),
     "workers": Option(0, "N", "processes that parse; 0: one for each two cores"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from discreet.errors import ConfigurationError
+from discreet.inference.faces import LARGEST_SIDE_PX
+from discreet.service.options import OPTIONS
 from discreet.service.settings import read_settings
 
 
@@ -45,3 +47,7 @@ def test_a_wrong_value_is_named_with_its_range_and_both_spellings(name: str, val
     assert value in message
     assert f"--{name.replace('_', '-')}" in message
     assert f"DISCREET_{name.upper()}" in message
+
+
+def test_the_size_of_answers_is_told_as_it_is() -> None:
+    assert f"at most {LARGEST_SIDE_PX} pixels" in OPTIONS["answer_side_px"].description
