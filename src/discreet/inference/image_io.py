@@ -19,9 +19,11 @@ from discreet.labels import LabelSet
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 25_000_000
+# A path, or the bytes of a file.
+PictureFile = str | Path | bytes | bytearray | memoryview
 
 
-def read_image(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_image(source: PictureFile, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a picture: turned as its camera says, in sRGB.
 
     Args:
@@ -32,14 +34,17 @@ def read_image(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> N
         uint8 RGB [H, W, 3].
 
     Raises:
-        PictureError: missing, not readable, truncated, animated, too large, or not JPEG, PNG or WebP.
+        PictureError: missing, not readable, truncated, animated, too large, or not JPEG, PNG or WebP; or neither a
+            path nor bytes. Never quotes what was given, but for a path.
     """
-    name = "the picture" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, PictureFile):
+        raise PictureError(f"a picture is a path or the bytes of a file, not {type(source).__name__}; give one of them")
+    name = str(source) if isinstance(source, str | Path) else "the picture"
     try:
         with warnings.catch_warnings():
             # Odd metadata is no reason to talk; Pillow's own size warning comes too late to matter here.
             warnings.simplefilter("ignore")
-            stream = io.BytesIO(source) if isinstance(source, bytes) else source
+            stream = source if isinstance(source, str | Path) else io.BytesIO(source)
             with Image.open(stream, formats=FORMATS) as opened:
                 return _decode(opened, name, max_pixels)
     except PictureError:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discreet.errors import PictureError
-from discreet.inference.image_io import read_image
+from discreet.inference.image_io import PictureFile, read_image
 from discreet.inference.letterbox import Letterbox
 from discreet.labels import LabelSet
 from discreet.parsing.assemble import HUMAN_THRESHOLD, assemble
@@ -57,7 +56,7 @@ class Parser:
         self._enlarge = human if enlarge is None else enlarge
 
     def parse(
-        self, picture: NDArray[np.uint8] | str | Path | bytes, *, human_threshold: float = HUMAN_THRESHOLD
+        self, picture: NDArray[np.uint8] | PictureFile, *, human_threshold: float = HUMAN_THRESHOLD
     ) -> ParseResult:
         """Parse one picture.
 

@@ -40,6 +40,21 @@ def test_the_three_formats_are_read_from_bytes_and_from_files(
         np.testing.assert_array_equal(read, PICTURE)
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_whatever_holds_bytes_is_read_and_never_quoted(kind: Any) -> None:
+    content = encoded(Image.fromarray(PICTURE), "PNG")
+    np.testing.assert_array_equal(read_image(kind(content)), PICTURE)
+    with pytest.raises(PictureError, match=r"^the picture is not a JPEG, PNG or WebP picture"):
+        read_image(kind(b"a secret"))
+
+
+@pytest.mark.parametrize("given", [None, 519, [b"519"]])
+def test_what_is_no_picture_is_refused_by_its_type_alone(given: Any) -> None:
+    with pytest.raises(PictureError, match=f"not {type(given).__name__}") as refused:
+        read_image(given)
+    assert "519" not in str(refused.value)
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16"])
 def test_other_pixel_kinds_become_rgb(mode: str) -> None:
     grey = Image.new("L", (5, 4), 200)
