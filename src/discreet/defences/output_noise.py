@@ -5,6 +5,7 @@ Whoever asks often enough averages it away, and weights that leave carry none of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,7 @@ class OutputNoise:
         smooth_cells: masks are averaged over so many cells each way; 0 leaves contours as they are.
 
     Raises:
-        ConfigurationError: a negative number, or nothing that blurs.
+        ConfigurationError: a number that is negative or not finite, or nothing that blurs.
     """
 
     class_noise: float = 0.0
@@ -34,8 +35,8 @@ class OutputNoise:
     smooth_cells: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.class_noise, self.mask_noise, self.smooth_cells) < 0:
-            raise ConfigurationError("class_noise, mask_noise and smooth_cells are 0 or more")
+        if not all(0 <= given < math.inf for given in (self.class_noise, self.mask_noise, self.smooth_cells)):
+            raise ConfigurationError("class_noise, mask_noise and smooth_cells are finite, and 0 or more")
         if not (self.class_noise or self.mask_noise or self.smooth_cells):
             raise ConfigurationError("output noise that changes nothing; give class_noise, mask_noise or smooth_cells")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -55,7 +57,15 @@ def test_a_seed_repeats_a_measurement(model: M2FP) -> None:
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize(("kwargs", "message"), [({}, "changes nothing"), ({"mask_noise": -1.0}, "0 or more")])
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({}, "changes nothing"),
+        ({"mask_noise": -1.0}, "0 or more"),
+        ({"class_noise": 1.0, "mask_noise": math.nan}, "finite"),
+        ({"class_noise": math.inf}, "finite"),
+    ],
+)
 def test_what_blurs_nothing_is_refused(kwargs: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         OutputNoise(**kwargs)

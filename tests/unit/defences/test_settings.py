@@ -61,6 +61,8 @@ def test_rows_become_runs(tmp_path: Path) -> None:
         ('defence = "none"', 'defence = "none"\nof = "private"', "others have none"),
         ("class_noise = 0.5", "", "changes nothing"),
         ("class_noise = 0.5", "class_noise = -1.0", "0 or more"),
+        ("class_noise = 0.5", "class_noise = 0.5\nmask_noise = nan", "mask_noise.*finite"),
+        ("class_noise = 0.5", "class_noise = inf", "class_noise.*finite"),
         ('defence = "none"', 'defence = "none"\nclass_noise = 0.5', "belong to output-noise"),
         ('public = "folder:c"', "", "data.public"),
         ("[rows.plain]", "[rows.Plain_1]", "small letters"),
