@@ -219,6 +219,8 @@ MHP = LabelSet(
     flip_pairs=((5, 6), (7, 8), (22, 23), (24, 25), (26, 27), (28, 29), (30, 31), (32, 33)),
 )  # fmt: skip
 
+# What an own set may say in labels.json: what `describe_label_set` writes of one.
+_KEYS = frozenset(("name", "names", "names_zh", "palette", "flip_pairs"))
 _KNOWN = {label_set.name: label_set for label_set in (CIHP, LIP, ATR, PASCAL, MHP)}
 
 # What to call a part where the target lacks its name: the first of these that the target has.
@@ -297,7 +299,7 @@ def read_labels(path: Path) -> LabelSet:
     """Read `labels.json`: a known set's name, a list of part names, or {"names", "flip_pairs"}.
 
     Raises:
-        DataError: the file is missing, or is none of the three.
+        DataError: the file is missing, is none of the three, or describes no label set.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -305,17 +307,30 @@ def read_labels(path: Path) -> LabelSet:
         raise DataError(f"{path} is missing: write the name of a label set or a list of part names there") from None
     except (ValueError, OSError) as problem:
         raise DataError(f"{path} cannot be read as JSON: {problem}") from None
-    if isinstance(content, str):
-        return label_set(content)
-    if isinstance(content, list):
-        content = {"names": content}
-    names = content.get("names") if isinstance(content, dict) else None
-    pairs = content.get("flip_pairs", []) if isinstance(content, dict) else []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    try:
+        return label_set(content) if isinstance(content, str) else _own_labels(content, path)
+    except ConfigurationError as problem:
+        raise DataError(f"{path}: {problem}") from None
+
+
+def _own_labels(content: Any, path: Path) -> LabelSet:
+    """What a `labels.json` at `path` says of a user's own parts, named after its folder."""
+    described = {"names": content} if isinstance(content, list) else content
+    names = described.get("names") if isinstance(described, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
         raise DataError(f'{path} must hold "cihp", a list of part names, or {{"names": [...], "flip_pairs": [...]}}')
-    if not isinstance(pairs, list) or not all(isinstance(p, list) and len(p) == 2 for p in pairs):
+    unknown = set(described) - _KEYS
+    if unknown:
+        raise DataError(f"{path} has no {', '.join(sorted(unknown))}; known are names and flip_pairs")
+    pairs = described.get("flip_pairs", [])
+    if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
         raise DataError(f"{path}: flip_pairs must be a list of pairs of ids, e.g. [[14, 15]]")
-    return from_names(path.parent.name, names, [(int(a), int(b)) for a, b in pairs])
+    return from_names(path.parent.name, names, [(left, right) for left, right in pairs])
+
+
+def _is_pair(given: Any) -> bool:
+    """Whether these are two whole numbers; true and false are none."""
+    return isinstance(given, list) and len(given) == 2 and all(type(part) is int for part in given)
 
 
 def describe_label_set(labels: LabelSet) -> str | dict[str, Any]:

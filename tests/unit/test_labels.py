@@ -122,8 +122,15 @@ def test_labels_json_in_its_three_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "3", '{"names": "sky"}', '["a", 2]', '{"names": ["a", "b"], "flip_pairs": [1]}']
-)
+    "content",
+    [
+        "", "{", "3", "[]", '"coco"', '{"names": "sky"}', '["a", 2]', '["a", " "]', '["a", "a"]',
+        json.dumps([f"part {k}" for k in range(300)]),
+        '{"names": ["a", "b"], "pairs": []}',
+        *(f'{{"names": ["a", "b", "c"], "flip_pairs": {pairs}}}' for pairs in (
+            "3", "[1]", '[["b", "c"]]', "[[null, 2]]", "[[1e999, 2]]", "[[true, 2]]", "[[1, 7]]")),
+    ],
+)  # fmt: skip
 def test_labels_json_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(content)

@@ -43,6 +43,14 @@ def test_every_problem_is_listed_and_the_exit_code_says_so(folder: Path, capsys:
     assert "does not exist" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("labels", ['"coco"', "[]", '["a", "a"]', '{"names": ["a", "b"], "flip_pairs": [["a", "b"]]}'])
+def test_labels_that_make_no_sense_are_a_problem(folder: Path, labels: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "labels.json").write_text(labels)
+    assert main(["data", "check", f"folder:{folder}", "--json"]) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert str(folder / "labels.json") in problem["what"]
+
+
 def test_stats_count_pixels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "stats", f"folder:{folder}", "--json"]) == 0
     stats = json.loads(capsys.readouterr().out)
