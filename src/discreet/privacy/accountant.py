@@ -191,6 +191,8 @@ def renyi_epsilon(events: Events, delta: float) -> float:
     was_disabled, logger.disabled = logger.disabled, True  # it remarks on orders that do not converge
     try:
         return _renyi_epsilon(RdpAccountant(_RENYI_ORDERS), _merge(events), delta)
+    except ZeroDivisionError:  # so little noise that its square is 0
+        return math.inf
     finally:
         logger.disabled = was_disabled
 

@@ -31,6 +31,7 @@ Unit = Literal["image", "subject"]
 Clipping = Literal["flat", "per_layer", "automatic"]
 SMALLEST_TARGET, LARGEST_TARGET = 0.01, 100.0
 LARGEST_NOISE = 1e6
+MOST_UNITS = 10**11  # 0.1 over more is a δ finer than SMALLEST_DELTA
 
 
 class PrivacyPlan(BaseModel):
@@ -76,7 +77,8 @@ class PrivacyPlan(BaseModel):
         if unknown:
             raise PlanError(f"a plan has no {', '.join(unknown)}; it has {', '.join(cls.model_fields)}")
         checked = dict(values)
-        for name in ("num_samples", "expected_batch_size", "num_steps"):
+        checked["num_samples"] = _number_of_units(values["num_samples"])
+        for name in ("expected_batch_size", "num_steps"):
             checked[name] = _positive_integer(name, values[name])
         for name in ("max_grad_norm", "noise_multiplier"):
             checked[name] = _positive_number(name, values.get(name, 1.0))
@@ -109,7 +111,7 @@ class PrivacyPlan(BaseModel):
                 f"noise_multiplier is {noise_multiplier:g}; it must lie above 0 and be at most {LARGEST_NOISE:g}: "
                 "nothing is learned under more"
             )
-        num_samples = _positive_integer("num_samples", num_samples)
+        num_samples = _number_of_units(num_samples)
         return cls(
             unit=unit,
             num_samples=num_samples,
@@ -196,14 +198,14 @@ class PrivacyPlan(BaseModel):
 
 def check_sizes(num_samples: int, epochs: float) -> None:
     """Refuse a data set or a training of no size, before anything is computed from them."""
-    _positive_integer("num_samples", num_samples)
+    _number_of_units(num_samples)
     _positive_number("epochs", epochs)
 
 
 def num_steps_for(epochs: float, num_samples: int, batch_size: int) -> int:
     """floor(epochs · num_samples / batch_size), refused when it is zero."""
     epochs = _positive_number("epochs", epochs)
-    num_samples = _positive_integer("num_samples", num_samples)
+    num_samples = _number_of_units(num_samples)
     batch_size = _positive_integer("batch size", batch_size)
     _check_batch(batch_size, num_samples)
     num_steps = math.floor(epochs * num_samples / batch_size)
@@ -214,7 +216,7 @@ def num_steps_for(epochs: float, num_samples: int, batch_size: int) -> int:
 
 def default_delta(num_units: int) -> float:
     """min(1e-5, 0.1 / num_units): well below one unit's share."""
-    return min(1e-5, 0.1 / _positive_integer("num_units", num_units))
+    return min(1e-5, 0.1 / _number_of_units(num_units))
 
 
 def smallest_noise_multiplier(epsilon: float, delta: float, sample_rate: float, num_steps: int) -> float:
@@ -282,6 +284,17 @@ def _steps(num_steps: int | None, epochs: float | None, num_samples: int, batch_
     if epochs is not None and num_steps is None:
         return num_steps_for(epochs, num_samples, batch_size)
     raise PlanError(f"num_steps is {num_steps} and epochs is {epochs}; give exactly one of them")
+
+
+def _number_of_units(value: object) -> int:
+    """A number of units so small that a δ well below one over it can be accounted for."""
+    number = _positive_integer("num_samples", value)
+    if number > MOST_UNITS:
+        raise PlanError(
+            f"num_samples is {number}; at most {MOST_UNITS:,} can be accounted for: delta must lie well below one over "
+            f"it, and is resolved from {SMALLEST_DELTA:g} on"
+        )
+    return number
 
 
 def _positive_integer(name: str, value: object) -> int:

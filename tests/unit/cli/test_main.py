@@ -169,6 +169,8 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
         ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--epsilon", "1e-9"],
         ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--noise-multiplier", "1e9"],
         ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--noise-multiplier", "1e4"],
+        ["--num-samples", "100", "--epochs", "3", "--batch-size", "20", "--noise-multiplier", "1e-300"],
+        ["--num-samples", "1000000000000", "--epochs", "3", "--batch-size", "20", "--noise-multiplier", "1"],
     ],
     ids=" ".join,
 )

@@ -12,9 +12,9 @@ import pytest
 
 from discreet.errors import PlanError
 from discreet.privacy import PrivacyPlan
-from discreet.privacy.accountant import Event, epsilon_of
+from discreet.privacy.accountant import SMALLEST_DELTA, Event, epsilon_of
 from discreet.privacy.keys import RunKey
-from discreet.privacy.plan import default_delta, num_steps_for
+from discreet.privacy.plan import MOST_UNITS, default_delta, num_steps_for
 
 SIZES: dict[str, Any] = {"num_samples": 1000, "expected_batch_size": 100, "num_steps": 20}
 NOISY: dict[str, Any] = {**SIZES, "noise_multiplier": 1.0}
@@ -120,6 +120,9 @@ def test_a_plan_never_changes_and_survives_json() -> None:
 
 def test_defaults_and_steps() -> None:
     assert default_delta(100) == 1e-5
+    assert default_delta(MOST_UNITS) == SMALLEST_DELTA
+    with pytest.raises(PlanError, match="at most 100,000,000,000"):
+        default_delta(MOST_UNITS + 1)
     assert default_delta(30462) == pytest.approx(0.1 / 30462)
     assert num_steps_for(30, 30462, 1024) == 892
     assert (
