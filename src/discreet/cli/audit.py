@@ -95,14 +95,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return _demo(arguments, output)
     if arguments.run is None:
         raise UsageError("name the folder of a complete run, or try --demo")
+    out: Path = arguments.out or arguments.run / "audit"
+    _refuse(arguments, out)
     if arguments.schedule is not None:
         line = cron_line(arguments, state_folder())
         output.result({"cron": line})
         output.line(line)
         return 0
     attacks = chosen_attacks(arguments.attacks, shadows=arguments.shadows > 0)
-    out: Path = arguments.out or arguments.run / "audit"
-    _refuse(arguments, out)
     settings = run_settings(arguments.run)
     run_id, series = read_record(arguments.run / RUN_FILE).run_id, settings.data.train
     history = History(state_folder() / HISTORY_FILE)
@@ -140,8 +140,13 @@ def _demo(arguments: argparse.Namespace, output: Output) -> int:
 
 def _refuse(arguments: argparse.Namespace, out: Path) -> None:
     """Options that cannot be meant."""
+    from discreet.auditing.shadows import ENGINES
     from discreet.errors import ConfigurationError
 
+    if arguments.seed < 0:
+        raise ConfigurationError(f"--seed is {arguments.seed}; give 0 or more")
+    if arguments.engine not in ENGINES:
+        raise ConfigurationError(f"--engine is {arguments.engine!r}; use one of {', '.join(ENGINES)}")
     if not 0.5 <= arguments.confidence < 1:
         raise ConfigurationError(f"--confidence is {arguments.confidence}; give 0.5 to below 1, e.g. 0.95")
     if arguments.pictures is not None and arguments.pictures < 1:

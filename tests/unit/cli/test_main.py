@@ -217,3 +217,13 @@ def test_a_plan_says_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "expected to be kept" in told
     assert "rule of thumb" in told
+
+
+@pytest.mark.parametrize(
+    "words", [["--seed", "-1"], ["--engine", "foo"], ["--engine", "foo", "--schedule"]], ids=" ".join
+)
+def test_an_audit_that_cannot_be_meant_is_refused_before_anything(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(tmp_path / "nowhere"), *words]) == 1
+    assert f"discreet: {words[0]} is" in capsys.readouterr().err
