@@ -47,20 +47,33 @@ def read_card(run: Path) -> dict[str, Any]:
     """The card of a run's folder: its statement, its metrics, and the last audit, where one was made.
 
     Raises:
-        DataError: the folder holds no statement.
+        DataError: the folder holds no statement, or one of the three is damaged.
     """
-    try:
-        statement = json.loads((run / "statement.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{run} holds no statement.json; a run writes it when it is complete") from None
-    except ValueError:
-        raise DataError(f"{run / 'statement.json'} is damaged; copy the run's folder anew") from None
-    if not isinstance(statement, dict) or "sentence" not in statement:
+    statement = _object(run / "statement.json")
+    if statement is None:
+        raise DataError(f"{run} holds no statement.json; a run writes it when it is complete")
+    if "sentence" not in statement:
         raise DataError(f"{run / 'statement.json'} is no statement; copy the run's folder anew")
-    metrics = run / "metrics.json"
-    utility = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None
+    utility = _object(run / "metrics.json")
     audit = _audit_summary(run / "audit" / AUDIT_FILE)
     return {"run": run.resolve().name, **statement, "utility": utility, "audit": audit}
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file of the run; None where there is no file.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is damaged; copy the run's folder anew")
+    return content
 
 
 def _audit_summary(path: Path) -> dict[str, Any] | None:

@@ -66,3 +66,11 @@ def test_a_file_has_the_form_that_was_asked_for(run: Path, tmp_path: Path, capsy
 def test_without_a_key_nothing_is_signed(run: Path, tmp_path: Path) -> None:
     assert main(["card", str(run), "--out", str(tmp_path / "card.md")]) == 0
     assert not (tmp_path / "card.md.sig").exists()
+
+
+@pytest.mark.parametrize("name", ["statement.json", "metrics.json"])
+@pytest.mark.parametrize("content", ["{", "[1]", "\udcff"])
+def test_a_damaged_file_is_one_line(run: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / name).write_text(content, errors="surrogateescape")
+    assert main(["card", str(run)]) == 1
+    assert capsys.readouterr().err == f"discreet: {run / name} is damaged; copy the run's folder anew\n"
