@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from discreet import __version__
 from discreet.errors import DiscreetError, UsageError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 # Here, not in the modules, so that `discreet --help` imports none of them.
 VERBS = {
@@ -93,7 +93,7 @@ def _run(argv: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
         return 1
     except OSError as problem:
-        where = problem.filename or ("the disk" if problem.errno in _FULL else None)
+        where = problem.filename or ("the disk" if problem.errno in FULL_DISK else None)
         if where is None:
             raise  # not about a file: a fault of ours
         output.error(f"{where}: {problem.strerror}; check the path, who may write there, and the space left")

@@ -47,10 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    """Parse all pictures; one that cannot be read is reported, and the others are done."""
+    """Parse all pictures; one that cannot be read or written is reported, and the others are done."""
     import json
 
     import discreet
+    from discreet.cli.main import FULL_DISK
     from discreet.errors import ConfigurationError, PictureError
 
     if not 0 <= arguments.opacity <= 1:
@@ -71,6 +72,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
                 done.append(_parse(picture, work))
             except PictureError as problem:
                 problems.append({"picture": str(picture), "what": str(problem)})
+            except OSError as problem:
+                if problem.errno in FULL_DISK or problem.filename is None:
+                    raise  # the others would fare no better, or it is no file's fault
+                what = f"{picture}: {problem.strerror}; rename it, or check who may write into {arguments.out}"
+                problems.append({"picture": str(picture), "what": what})
             advance()
     output.result({"pictures": done, "problems": problems, "left_out": len(pictures) - len(left)})
     _show(done, arguments.out, output)
@@ -213,17 +219,25 @@ def _results_of(picture: Path, out: Path) -> tuple[Path, Path]:
 
 def _is_done(picture: Path, out: Path, since: float) -> bool:
     """Whether both results are there, of these options and newer than the picture; they are written whole."""
-    oldest = max(since, picture.stat().st_mtime) if picture.exists() else math.inf
-    return all(path.exists() and path.stat().st_mtime >= oldest for path in _results_of(picture, out))
+    try:
+        oldest = max(since, picture.stat().st_mtime)
+        return all(path.stat().st_mtime >= oldest for path in _results_of(picture, out))
+    except OSError:  # one is missing, or cannot be there: parsing it says so
+        return False
 
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     import os
+    import secrets
 
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    # Short: whatever name the file may have, this one fits, too.
+    unfinished = path.with_name(f".{secrets.token_hex(4)}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _show(done: Sequence[dict[str, Any]], out: Path, output: Output) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -206,3 +207,34 @@ def test_a_picture_named_parse_and_a_file_of_others_are_in_nobodys_way(
         assert main(words) == 1
         assert "move it away" in capsys.readouterr().err
         assert (out / "parse.json").read_text() == mine
+
+
+def test_a_name_too_long_for_its_results_is_reported_and_the_rest_is_done(
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "one.jpg").rename(pictures / f"{'a' * 250}.jpg")
+    (pictures / "two.png").rename(pictures / f"{'b' * 240}.png")
+    words = ["parse", str(pictures), "--out", str(tmp_path / "out"), "--model", str(model), "--json"]
+    for resume in ([], ["--resume"]):
+        assert main([*words, *resume]) == 1
+        found = json.loads(capsys.readouterr().out)
+        (problem,) = found["problems"]
+        assert problem["picture"].endswith("a.jpg")
+        assert "File name too long; rename it" in problem["what"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [f"{'b' * 240}.overlay.png", f"{'b' * 240}.parts.png", "parse.json"]
+
+
+def test_a_full_disk_stops_at_once_and_leaves_nothing_unfinished(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "overlay.png")
+
+    out = tmp_path / "out"
+    words = ["parse", str(pictures), "--out", str(out), "--model", str(model)]
+    assert main(words) == 0
+    before = sorted(out.iterdir())
+    monkeypatch.setattr(os, "replace", full)
+    assert main(words) == 1
+    assert sorted(out.iterdir()) == before
