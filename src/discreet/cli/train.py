@@ -81,8 +81,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _overrides(arguments: argparse.Namespace) -> list[str]:
     """What --set says, and the options that are short for it."""
+    import json
+
     short = {
-        "model.init": None if arguments.init is None else f'"{arguments.init}"',
+        "model.init": None if arguments.init is None else json.dumps(arguments.init, ensure_ascii=False),
         "training.micro_batch_size": arguments.micro_batch,
         "training.trials": arguments.trials,
         "training.canaries": arguments.canaries,

@@ -227,3 +227,10 @@ def test_an_audit_that_cannot_be_meant_is_refused_before_anything(
 ) -> None:
     assert main(["audit", str(tmp_path / "nowhere"), *words]) == 1
     assert f"discreet: {words[0]} is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("init", ['we"ird', "C:\\new", "形"])
+def test_a_start_may_have_any_name(init: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "RUN.toml").write_text('[data]\ntrain = "folder:nowhere"\n[training]\nepochs = 1\n')
+    assert main(["train", str(tmp_path / "RUN.toml"), "--out", str(tmp_path / "run"), "--init", init]) == 1
+    assert f"discreet: {init} is neither a folder" in capsys.readouterr().err
