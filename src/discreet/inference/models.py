@@ -69,6 +69,8 @@ def model_folder(model: str | Path) -> Path:
     if shipped is not None:
         _require_intact(model, shipped.status())
         return shipped.folder
+    if not isinstance(model, str | Path):
+        raise WeightsError(f"a model is a shipped name or a folder, not {type(model).__name__}; give one of them")
     folder = Path(model)
     if not (folder / "model.json").exists():
         known = ", ".join(shipped_models())
@@ -110,8 +112,10 @@ def web_folder(name: str) -> Path:
 
 def _shipped(model: str | Path) -> ShippedModel | None:
     """The shipped model of a name, if it is one."""
-    # A folder of that name here is ./NAME: weights that nobody pinned never answer to a pinned name.
-    return shipped_models().get(model) if isinstance(model, str) else None
+    # A folder of that name here is ./NAME or a Path: weights that nobody pinned never answer to a pinned name.
+    if isinstance(model, Path) and model.exists():
+        return None
+    return shipped_models().get(str(model))
 
 
 def _require_intact(model: str | Path, status: str) -> None:

@@ -127,3 +127,21 @@ def test_no_torch_and_no_reporter_of_usage(runtime: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_shipped_name_may_be_a_path_unless_a_folder_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = shipped_models()["m2fp-lite"]
+    assert model_folder(Path("m2fp-lite")) == shipped.folder
+    assert exported_folder(Path("m2fp-lite")) == shipped.exported
+    (tmp_path / "m2fp-lite").mkdir()
+    (tmp_path / "m2fp-lite" / "model.json").touch()
+    assert model_folder(Path("m2fp-lite")) == exported_folder(Path("m2fp-lite")) == Path("m2fp-lite")
+    assert model_folder("m2fp-lite") == shipped.folder
+
+
+def test_no_model_at_all_is_refused() -> None:
+    with pytest.raises(WeightsError, match="not NoneType; give one of them"):
+        model_folder(None)  # pyright: ignore[reportArgumentType] -- what it is to refuse
