@@ -25,12 +25,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from discreet.data import open_spec
     from discreet.loading import load
     from discreet.privacy.ledger import Ledger
-    from discreet.training.evaluation import evaluate
+    from discreet.training.evaluation import evaluate, refuse_other_parts
     from discreet.training.private_data import picture_bytes
     from discreet.training.run import LEDGER_FILE
 
     parser = load(arguments.model)
     source = open_spec(arguments.data)
+    refuse_other_parts(parser, source)
     with Ledger.open(state_folder() / LEDGER_FILE) as ledger:
         ledger.record_evaluation(ledger.fingerprint(picture_bytes(source)), source.spec)
     with output.progress("evaluate", len(source)) as advance:

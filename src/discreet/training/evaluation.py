@@ -31,6 +31,21 @@ def accumulate(
     parser: Parser, source: SampleSource, *, advance: Callable[[], object] = lambda: None
 ) -> MetricsAccumulator:
     """The same, with every picture's counts."""
+    refuse_other_parts(parser, source)
+    accumulator = MetricsAccumulator(source.label_set)
+    for index in range(len(source)):
+        sample = source[index]
+        accumulator.add(parser.parse(sample.image), sample.parts, sample.persons)
+        advance()
+    return accumulator
+
+
+def refuse_other_parts(parser: Parser, source: SampleSource) -> None:
+    """Refuse what cannot be evaluated, before a picture is read.
+
+    Raises:
+        DataError: the data set is empty, or its parts are not those of the parser.
+    """
     if len(source) == 0:
         raise DataError(f"{source.spec} holds no picture to evaluate on")
     if source.label_set.names != parser.labels.names:
@@ -38,9 +53,3 @@ def accumulate(
             f"{source.spec} has the parts of {source.label_set.name!r}, the model those of {parser.labels.name!r}; "
             "evaluate on data with the model's parts"
         )
-    accumulator = MetricsAccumulator(source.label_set)
-    for index in range(len(source)):
-        sample = source[index]
-        accumulator.add(parser.parse(sample.image), sample.parts, sample.persons)
-        advance()
-    return accumulator

@@ -90,3 +90,13 @@ def test_subjects_by_a_pattern_are_counted_as_training_would(folder: Path, capsy
     assert "has 0 groups" in capsys.readouterr().err
     assert main(["data", "stats", spec, "--subject-pattern", "^(.)"]) == 2
     assert "--subject-pattern is for check" in capsys.readouterr().err
+
+
+def test_an_evaluation_that_is_refused_is_not_noted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISCREET_STATE", str(tmp_path / "state"))
+    (folder / "labels.json").write_text('["sky", "shirt"]')
+    assert main(["evaluate", "m2fp-lite", "--data", f"folder:{folder}"]) == 1
+    assert "evaluate on data with the model's parts" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
