@@ -14,9 +14,11 @@ import sys
 from collections.abc import Sequence
 
 from discreet import __version__
-from discreet.errors import DiscreetError, UsageError
+from discreet.errors import ConfigurationError, DiscreetError, UsageError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+# Only these take names that are not UTF-8: of pictures, which no file notes.
+_ANY_NAMES = ("parse",)
 
 # Here, not in the modules, so that `discreet --help` imports none of them.
 VERBS = {
@@ -85,6 +87,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
     output = Output(as_json=arguments.json)
     try:
+        if verb not in _ANY_NAMES:
+            _refuse_other_than_utf8(words)
         return module.run(arguments, output)
     except DiscreetError as problem:
         output.error(str(problem))
@@ -98,3 +102,13 @@ def _run(argv: Sequence[str] | None) -> int:
             raise  # not about a file: a fault of ours
         output.error(f"{where}: {problem.strerror}; check the path, who may write there, and the space left")
         return 1
+
+
+def _refuse_other_than_utf8(words: Sequence[str]) -> None:
+    """Refuse names that ledger, settings and cards could not note, before anything is written."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = word.encode(errors="backslashreplace").decode()
+            raise ConfigurationError(f"{shown} is not UTF-8, so no file could note it; rename it") from None

@@ -229,6 +229,14 @@ def test_an_audit_that_cannot_be_meant_is_refused_before_anything(
     assert f"discreet: {words[0]} is" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", [["evaluate", "m2fp-lite", "--data", "folder:bad\udcff"], ["train", "RUN.toml", "--out", "bad\udcff"]]
+)
+def test_a_name_that_no_file_could_note_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 1
+    assert "bad\\udcff is not UTF-8, so no file could note it; rename it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("init", ['we"ird', "C:\\new", "形"])
 def test_a_start_may_have_any_name(init: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "RUN.toml").write_text('[data]\ntrain = "folder:nowhere"\n[training]\nepochs = 1\n')
