@@ -52,6 +52,7 @@ def _overview() -> argparse.ArgumentParser:
         description="Human parsing that keeps its training pictures secret.\n\nverbs:\n" + listing,
         epilog="discreet VERB --help says more. Every verb takes --json for one JSON object on stdout.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"discreet {__version__}")
     parser.add_argument("verb", choices=list(VERBS), metavar="VERB", help=argparse.SUPPRESS)
@@ -78,7 +79,8 @@ def _run(argv: Sequence[str] | None) -> int:
         overview.parse_args(words[:1])  # prints help, the version or the error, and exits
     verb = words[0]
     module = importlib.import_module(f"discreet.cli.{verb}")
-    parser = argparse.ArgumentParser(prog=f"discreet {verb}", description=module.HELP)
+    # Without abbreviations: --no would be --no-private.
+    parser = argparse.ArgumentParser(prog=f"discreet {verb}", description=module.HELP, allow_abbrev=False)
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else there")
     arguments = parser.parse_args(words[1:])

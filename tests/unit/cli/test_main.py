@@ -220,6 +220,17 @@ def test_a_plan_says_what_to_expect(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [["train", "RUN.toml", "--out", "run", "--no"], ["plan", *SIZES, "--noise", "1"], ["--vers"]],
+    ids=" ".join,
+)
+def test_an_option_is_written_whole(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
     "words", [["--seed", "-1"], ["--engine", "foo"], ["--engine", "foo", "--schedule"]], ids=" ".join
 )
 def test_an_audit_that_cannot_be_meant_is_refused_before_anything(
