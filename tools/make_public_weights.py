@@ -52,8 +52,8 @@ from discreet.training.units import units_of
 
 _SHIPPED = Path(discreet.__file__).parent / "assets" / "weights"
 ORIGINS = {
-    "nothing": "generated people, some before photographs of places",
-    "imagenet": "backbone: ImageNet photographs, without privacy; then generated people, some before photographs of places",
+    "nothing": "generated people, some of them before photographs of places",
+    "imagenet": "backbone: ImageNet photographs, without privacy; then as m2fp-lite",
 }
 PICTURES_FOR_STATISTICS = 1024
 # Steps that say what a step takes, after those in which kernels are chosen; and of the time so much is planned for.
