@@ -227,12 +227,13 @@ def _is_done(picture: Path, out: Path, since: float) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; what a killed process left of it goes when it is written again."""
+    import hashlib
     import os
-    import secrets
 
     # Short: whatever name the file may have, this one fits, too.
-    unfinished = path.with_name(f".{secrets.token_hex(4)}.unfinished")
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    unfinished = path.with_name(f".{short}.unfinished")
     try:
         unfinished.write_bytes(content)
         os.replace(unfinished, path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +225,19 @@ def test_a_name_too_long_for_its_results_is_reported_and_the_rest_is_done(
         assert "File name too long; rename it" in problem["what"]
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == [f"{'b' * 240}.overlay.png", f"{'b' * 240}.parts.png", "parse.json"]
+
+
+def test_what_a_killed_parse_left_goes_when_the_picture_is_parsed_again(
+    pictures: Path, model: Path, tmp_path: Path
+) -> None:
+    """A half-written overlay is a picture of somebody: it must not lie there under a name that nobody knows."""
+    out = tmp_path / "out"
+    words = ["parse", str(pictures / "one.jpg"), "--out", str(out), "--model", str(model)]
+    killed = "import os, sys; from discreet.cli.main import main; os.replace = lambda *_: os._exit(9); main()"
+    assert subprocess.run([sys.executable, "-c", killed, *words], check=False).returncode == 9
+    assert any(path.suffix == ".unfinished" for path in out.iterdir())
+    assert main(words) == 0
+    assert not any(path.suffix == ".unfinished" for path in out.iterdir())
 
 
 def test_a_full_disk_stops_at_once_and_leaves_nothing_unfinished(
