@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -338,11 +339,23 @@ def test_annotations_without_a_picture_are_problems(tree: Tree) -> None:
 def test_suffixes_in_capitals_are_read_alike(tree: Tree) -> None:
     if tree.spec.startswith("hf:"):
         return  # metadata.jsonl says how its files are written
-    annotations = [tree.parts, tree.persons] if not tree.tells_persons else []  # MHP's names are checked as a whole
-    for path in (tree.image, *annotations):
+    for path in (tree.image, tree.parts, tree.persons):
         if path is not None:
             path.rename(path.with_suffix(path.suffix.upper()))
     assert check_source(tree.spec).problems == ()
+    np.testing.assert_array_equal(source_of(tree)[1].parts, tree.expected_parts(1))
+
+
+@pytest.mark.parametrize("make", [atr_tree, partial(pascal_tree, order="schp")])
+def test_a_list_may_name_pictures_beside_their_maps(make: Callable[[Path], Tree], tmp_path: Path) -> None:
+    tree = make(tmp_path)
+    (listing,) = tmp_path.glob("*_id.txt")
+    folders = tree.image.parent.name, tree.parts.parent.name
+    listing.write_text(
+        "".join(f"/{folders[0]}/{name}.jpg /{folders[1]}/{name}.png\n" for name in listing.read_text().split())
+    )
+    assert check_source(tree.spec).problems == ()
+    assert len(source_of(tree)) == 3
     np.testing.assert_array_equal(source_of(tree)[1].parts, tree.expected_parts(1))
 
 

@@ -227,7 +227,7 @@ def listed_in(listing: Path, images: Path, there: Mapping[str, Path]) -> tuple[d
     """The pictures of a list, in its order, each once; and those that it repeats.
 
     Args:
-        listing: one name a line, with or without suffix.
+        listing: one name a line, with or without folder and suffix; beside it may stand its part map, of the same name.
         images: the folder of pictures.
         there: what `pictures_in` found in that folder.
 
@@ -235,16 +235,22 @@ def listed_in(listing: Path, images: Path, there: Mapping[str, Path]) -> tuple[d
         DataError: the list is missing, or is no text.
     """
     try:
-        lines = listing.read_text(encoding="utf-8-sig").split()
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise DataError(f"{listing} is missing; list one picture name a line there") from None
     except (OSError, ValueError) as problem:
         raise DataError(f"{listing} cannot be read ({problem}); list one picture name a line there") from None
-    names = [str(Path(line).with_suffix("")) if line.lower().endswith(PICTURE_SUFFIXES) else line for line in lines]
+    names = [name for line in lines for name in dict.fromkeys(map(_listed_name, line.split()))]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     return {name: there.get(name, images / f"{name}.jpg") for name in names}, [
         Problem(str(listing), f"lists {name} more than once; keep one line") for name in repeated
     ]
+
+
+def _listed_name(word: str) -> str:
+    """A picture's name in a list, without folder and suffix."""
+    path = Path(word)
+    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else path.name
 
 
 def subjects_by_name(spec: str, names: Sequence[str], pattern: str) -> tuple[str, ...]:

@@ -69,22 +69,24 @@ def open_mhp(root: Path, split: str | None, spec: str) -> FileSource:
     folder = need_folder(need_folder(root, spec, _LAYOUT) / split, spec, _LAYOUT)
     images, problems = pictures_in(need_folder(folder / "images", spec, _LAYOUT))
     annotations = need_folder(folder / "parsing_annos", spec, _LAYOUT)
+    there = {path.stem: path for path in sorted(annotations.iterdir()) if path.suffix.lower() == ".png"}
     num_people: dict[str, str] = {}
-    for path in sorted(annotations.glob("*.png")):
-        match = _PERSON_FILE.fullmatch(path.stem)
+    for stem, path in there.items():
+        match = _PERSON_FILE.fullmatch(stem)
         if match is None or match[1] not in images:
             problems.append(Problem(str(path), "belongs to no picture in images/; remove it, or add the picture"))
         elif num_people.setdefault(match[1], match[2]) != match[2] or not 1 <= int(match[3]) <= int(match[2]):
             problems.append(Problem(str(path), "disagrees with the others on how many persons there are; rename them"))
     # Every map that the names promise; one that is missing is found when it is read.
-    maps = [_maps_of(annotations, name, num_people.get(name, "01")) for name in images]
+    maps = [
+        [there.get(stem, annotations / f"{stem}.png") for stem in _stems(name, num_people.get(name, "01"))]
+        for name in images
+    ]
     files = [PictureFiles(name, image, own[0]) for (name, image), own in zip(images.items(), maps, strict=True)]
     return _OneMapAPerson(spec, files, maps, problems)
 
 
-def _maps_of(annotations: Path, name: str, num_people: str) -> list[Path]:
-    """The maps of one picture's persons, in order."""
+def _stems(name: str, num_people: str) -> list[str]:
+    """Names of the maps of one picture's persons, in order; of one person where the count is 0."""
     width = len(num_people)
-    return [
-        annotations / f"{name}_{num_people}_{person:0{width}d}.png" for person in range(1, int(num_people) + 1)
-    ] or [annotations / f"{name}_01_01.png"]
+    return [f"{name}_{num_people}_{person:0{width}d}" for person in range(1, int(num_people) + 1)] or [f"{name}_01_01"]
