@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
@@ -203,12 +204,13 @@ def check_sizes(num_samples: int, epochs: float) -> None:
 
 
 def num_steps_for(epochs: float, num_samples: int, batch_size: int) -> int:
-    """floor(epochs · num_samples / batch_size), refused when it is zero."""
+    """floor(epochs · num_samples / batch_size), epochs as they are written in decimals; refused when it is zero."""
     epochs = _positive_number("epochs", epochs)
     num_samples = _number_of_units(num_samples)
     batch_size = _positive_integer("batch size", batch_size)
     _check_batch(batch_size, num_samples)
-    num_steps = math.floor(epochs * num_samples / batch_size)
+    # Not in binary: 2.3 epochs of 100 units by 10 would be 22 steps.
+    num_steps = math.floor(Fraction(repr(epochs)) * num_samples / batch_size)
     if num_steps < 1:
         raise PlanError(f"{epochs:g} epochs of {num_samples} units make no whole batch of {batch_size}; train longer")
     return num_steps

@@ -125,6 +125,8 @@ def test_defaults_and_steps() -> None:
         default_delta(MOST_UNITS + 1)
     assert default_delta(30462) == pytest.approx(0.1 / 30462)
     assert num_steps_for(30, 30462, 1024) == 892
+    assert num_steps_for(2.3, 100, 10) == 23  # in binary 2.3 · 100 / 10 is below 23
+    assert num_steps_for(0.9999, 100, 10) == 9
     assert (
         PrivacyPlan.for_noise(noise_multiplier=1.0, num_samples=30462, expected_batch_size=1024, epochs=30).num_steps
         == 892
