@@ -43,5 +43,5 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         from discreet.service.serve import serve
     except ModuleNotFoundError as missing:
         raise DependencyError(f"{missing.name} is not installed; pip install 'discreet[serve]'") from None
-    serve(settings, state_folder() / "service", output.note)
+    serve(settings, state_folder() / "service", output.note, output.result)
     return 0

@@ -7,11 +7,12 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -36,13 +37,16 @@ class Tls:
     fingerprint: str = ""
 
 
-def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) -> None:
+def serve(
+    settings: ServiceSettings, state: Path, say: Callable[[str], None], ready: Callable[[Mapping[str, Any]], None]
+) -> None:
     """Serve until SIGTERM or SIGINT; running requests are finished first.
 
     Args:
         settings: of the service.
         state: folder of the service's own files; created closed to others.
         say: takes lines for the operator.
+        ready: takes once, when requests are answered, what a client needs: the URL, and the certificate to trust.
 
     Raises:
         ConfigurationError: settings contradict each other, files are missing, memory could be swapped to disk, or the
@@ -59,7 +63,13 @@ def serve(settings: ServiceSettings, state: Path, say: Callable[[str], None]) ->
         for line in describe(settings, tls):
             say(line)
         logs.take_over()
-        server = _Server(_configuration(settings, app, tls), say)
+
+        def announce(url: str) -> None:
+            say(f"ready: {url}")
+            certificate = None if tls is None else str(tls.cert)
+            ready({"url": url, "certificate": certificate, "faces": settings.faces, "tokens": not settings.open})
+
+        server = _Server(_configuration(settings, app, tls), announce)
         with suppress(SystemExit):  # what the server makes of a start that failed
             server.run(sockets=[listener])
     if not server.started:
@@ -86,16 +96,16 @@ def _sealed(settings: ServiceSettings) -> str:
 class _Server(uvicorn.Server):
     """Says when it is ready; tells the application first that it stops, so that load balancers look elsewhere."""
 
-    def __init__(self, configuration: uvicorn.Config, say: Callable[[str], None]) -> None:
+    def __init__(self, configuration: uvicorn.Config, announce: Callable[[str], None]) -> None:
         super().__init__(configuration)
-        self._say = say
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             scheme = "https" if self.config.is_ssl else "http"
-            self._say(f"ready: {scheme}://{f'[{host}]' if ':' in host else host}:{port}/")
+            self._announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         service = getattr(self.config.app.state, "service", None)  # type: ignore[union-attr]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -175,6 +177,25 @@ def test_settings_that_would_be_unsafe_are_refused_in_one_line(
     assert done.returncode == status
     assert named in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_programs_are_told_where_it_answers_and_what_to_trust(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "discreet", "serve", "--port", "0", "--json"], text=True, cwd=tmp_path,
+        env=os.environ | {"DISCREET_STATE": str(tmp_path / "state")}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        trusted = ssl.create_default_context(cafile=told["certificate"])
+        assert httpx.get(f"{told['url']}readyz", verify=trusted, timeout=60).status_code == 200
+        assert (told["faces"], told["tokens"]) == ("mask", True)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=60)[0] == ""
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
 
 
 def test_a_port_that_is_taken_is_named(open_service: Running, tmp_path: Path) -> None:
