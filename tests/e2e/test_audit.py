@@ -181,6 +181,8 @@ def test_what_is_refused(
     assert "confidence" in refused(verb, capsys, private_run, "--confidence", 1.0)
     assert "at least 1" in refused(verb, capsys, private_run, "--pictures", 0)
     assert "handed out" in refused(verb, capsys, private_run, "--show-pictures")
+    (tmp_path / "file").touch()
+    assert "cannot be written" in refused(verb, capsys, private_run, "--out", tmp_path / "file" / "audit")
     assert "at least 10" in refused(verb, capsys, private_run, "--inversion", 9)
     assert "need --inversion" in refused(verb, capsys, private_run, "--face-encoder", "json:loads")
     wrong = ("--inversion", 10, "--face-encoder", "json:no_such_function")

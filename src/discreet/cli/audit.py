@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,9 @@ def _refuse(arguments: argparse.Namespace, out: Path) -> None:
         raise ConfigurationError(
             f"--show-pictures would put private pictures into {out}, which may be handed out; name --out elsewhere"
         )
+    there = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):  # said now, not after hours
+        raise ConfigurationError(f"{out} cannot be written, because of {there}; name --out elsewhere")
 
 
 def _inversion_plan(arguments: argparse.Namespace) -> InversionPlan | None:
