@@ -58,6 +58,7 @@ class Arm(Section):
 class Ablations(Section):
     """A training, its pictures, and what is changed."""
 
+    generator: int
     steps: int
     dense_weight: float
     settings: TrainingSettings
@@ -89,7 +90,9 @@ def run_arm(arm: Arm, recipe: Ablations, work: Path, places: Path, imagenet: Pat
     torch.set_num_threads(1)
     folder = work / "ablations" / arm.name.replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    source = training_pictures(pictures_of(arm, recipe), work, 2, places, before_places=arm.before_places)
+    source = training_pictures(
+        pictures_of(arm, recipe), work, 2, recipe.generator, places, before_places=arm.before_places
+    )
     model = build("m2fp-lite", len(source.label_set) + 1, seed=1 if arm.seed is None else arm.seed)
     load_imagenet_lite0(model.backbone, imagenet)
     weights = folder / "stage.safetensors"
@@ -103,7 +106,7 @@ def run_arm(arm: Arm, recipe: Ablations, work: Path, places: Path, imagenet: Pat
         save_stage(model, weights)
     model = build("m2fp-lite", len(source.label_set) + 1)
     model.load_state_dict(load_file(weights))
-    held_out = pictures(recipe.evaluate, work, workers=2)
+    held_out = pictures(recipe.evaluate, work, 2, recipe.generator)
     generated = quality(model, {"clear": held_out}, (_SEEN_PX["generated"],) * 2)["clear"]
     canvas = (_SEEN_PX["photographs"],) * 2
     save_model(folder / "model", model, source.label_set, image_size=canvas, dtype="float16")
@@ -175,7 +178,7 @@ def main() -> None:
         return
     recipe = Ablations.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
     refuse_missing(arguments, recipe)
-    pictures([*recipe.train, *recipe.evaluate], arguments.work, workers=2)
+    pictures([*recipe.train, *recipe.evaluate], arguments.work, 2, recipe.generator)
     measured = results["arms"]
     wanted = [
         arm for arm in recipe.arms if (arm.name in arguments.only if arguments.only else arm.name not in measured)

@@ -71,11 +71,12 @@ class Stage(Section):
 
 
 class Recipe(Section):
-    """Everything that makes the weights. `backbone`: what it ever learned from; `start`: shipped, to begin with;
-    `start_sha256`: where it must be what shipped once; `before_places`: every picture a second time, before a
-    photograph of a place (`tools/places.py`)."""
+    """Everything that makes the weights. `generator`: version of the pictures; `backbone`: what it ever learned from;
+    `start`: shipped, to begin with; `start_sha256`: where it must be what shipped once; `before_places`: every picture
+    a second time, before a photograph of a place (`tools/places.py`)."""
 
     name: Literal["m2fp-lite"]
+    generator: int
     backbone: Literal["nothing", "imagenet"]
     start: str | None = None
     start_sha256: str | None = None
@@ -322,11 +323,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe.model_validate(tomllib.loads(arguments.recipe.read_text(encoding="utf-8")))
+    work, workers, generator = arguments.work, arguments.workers, recipe.generator
     source = training_pictures(
-        recipe.train, arguments.work, arguments.workers, arguments.places, before_places=recipe.before_places
+        recipe.train, work, workers, generator, arguments.places, before_places=recipe.before_places
     )
     held_out = {
-        name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], arguments.work, arguments.workers)
+        name: pictures([replace_masks(wanted, share) for wanted in recipe.evaluate], work, workers, generator)
         for name, share in (("clear", 0.0), ("masked", 1.0))
     }
     work = arguments.work / arguments.recipe.stem

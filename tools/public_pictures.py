@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from discreet.data import open_spec
 from discreet.data.joined import Joined
 from discreet.data.people import generate_people
+from discreet.data.people.data_set import GENERATOR_VERSION
 from discreet.data.places import BeforePlaces
 from discreet.data.samples import SampleSource
 
@@ -52,25 +54,35 @@ def picture_weights(source: SampleSource, cache: Path) -> NDArray[np.float64]:
     return np.load(cache)
 
 
-def pictures(sets: Sequence[Pictures], work: Path, workers: int) -> Joined:
-    """The generated sets, made where they are missing."""
+def pictures(sets: Sequence[Pictures], work: Path, workers: int, generator: int) -> Joined:
+    """The generated sets, made where they are missing; all of one version of the generator."""
     sources = []
     for wanted in sets:
         name = f"{wanted.style}-{wanted.seed}-{wanted.count}-{wanted.size}-{wanted.face_masks:g}"
         folder = work / "pictures" / name
         if not (folder / "labels.json").exists():
+            if generator != GENERATOR_VERSION:
+                raise SystemExit(
+                    f"{folder} is missing, and the recipe's pictures are of generator version {generator}, not "
+                    f"{GENERATOR_VERSION}; make them with the code of then, or write `generator = {GENERATOR_VERSION}`"
+                )
             print(f"{wanted.count} pictures of {wanted.style} into {folder}", flush=True)
             generate_people(
                 folder, style=wanted.style, count=wanted.count, size_px=wanted.size, seed=wanted.seed,
                 face_masks=wanted.face_masks, workers=workers, resume=True,
             )  # fmt: skip
+        made_by = json.loads((folder / "people.json").read_text())["generator"]
+        if made_by != generator:
+            raise SystemExit(
+                f"{folder} is of generator version {made_by}, not {generator}; move it, or name another --work"
+            )
         sources.append(open_spec(f"people:{folder}"))
     return Joined(sources)
 
 
 def training_pictures(
-    sets: Sequence[Pictures], work: Path, workers: int, places: Path, *, before_places: bool
+    sets: Sequence[Pictures], work: Path, workers: int, generator: int, places: Path, *, before_places: bool
 ) -> Joined:
     """The sets, and, if so wanted, the same people before places."""
-    drawn = pictures(sets, work, workers)
+    drawn = pictures(sets, work, workers, generator)
     return Joined([drawn, BeforePlaces(drawn, places, seed=7)]) if before_places else drawn

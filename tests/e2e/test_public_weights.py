@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from discreet.data.people.data_set import GENERATOR_VERSION
 from discreet.m2fp import load_model
 
 ROOT = Path(__file__).parents[2]
-RECIPE = """
+RECIPE = f"""
 name = "m2fp-lite"
+generator = {GENERATOR_VERSION}
 backbone = "nothing"
 [[train]]
 style = "street"
@@ -29,12 +31,12 @@ face_masks = 0.0
 [[stages]]
 name = "small"
 norms = "live"
-settings = { epochs = 1, batch_size = 2, micro_batch_size = 2, image_size = 64, checkpoint_every = 1, seed = 1 }
+settings = {{ epochs = 1, batch_size = 2, micro_batch_size = 2, image_size = 64, checkpoint_every = 1, seed = 1 }}
 [[stages]]
 name = "dense"
 norms = "frozen"
 dense_weight = 2.0
-settings = { epochs = 1, batch_size = 2, micro_batch_size = 2, image_size = 64, checkpoint_every = 1, seed = 2 }
+settings = {{ epochs = 1, batch_size = 2, micro_batch_size = 2, image_size = 64, checkpoint_every = 1, seed = 2 }}
 """
 
 
@@ -71,3 +73,13 @@ def test_on_a_lent_machine_epochs_are_made_to_fit(tmp_path: Path) -> None:
     for stage in ("small", "dense"):
         assert float((tmp_path / "work" / "recipe" / f"{stage}-epochs.json").read_text()) > 0
     assert (tmp_path / "fitted" / "model.safetensors").exists()
+
+
+def test_pictures_of_another_generator_are_not_made(tmp_path: Path) -> None:
+    made, words = command(tmp_path, "never"), f"generator version {GENERATOR_VERSION - 1}, not {GENERATOR_VERSION};"
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.replace(f"generator = {GENERATOR_VERSION}", f"generator = {GENERATOR_VERSION - 1}"))
+    done = subprocess.run(made, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not (tmp_path / "work").exists()
