@@ -37,7 +37,9 @@ def test_a_finished_run_holds_what_may_be_handed_out_and_nothing_else(
 ) -> None:
     out = tmp_path / "run"
     assert run_verb("train", run_toml, "--out", out, "--json") == 0
-    said = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert f"a new ledger begins: {state / 'ledger.sqlite'}" in printed.err
     assert {path.name for path in out.iterdir()} == {
         "config.toml", "run.json", "model.safetensors", "model.json", "statement.json", "metrics.json", "report.html",
     }  # fmt: skip
@@ -91,8 +93,10 @@ def test_a_run_without_privacy_claims_none_and_the_ledger_knows(
 
     # Noise on top of weights that know the pictures by heart would protect nobody.
     assert run_verb("train", run_toml, "--out", tmp_path / "on-top", "--init", out) == 1
-    assert f"the start comes from run {entry['run_id']}" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert f"the start comes from run {entry['run_id']}" in printed
     assert not (tmp_path / "on-top").exists()
+    assert "a new ledger" not in printed
     write_pictures(tmp_path / "others" / "train", 12, seed=3)
     elsewhere = ["--set", f"data.train=folder:{tmp_path / 'others'}@train", "--set", "training.epochs=1"]
     assert run_verb("train", run_toml, "--out", tmp_path / "apart", "--init", out, *elsewhere, "--json") == 0

@@ -104,7 +104,13 @@ def train(settings: RunSettings, out: Path, around: Surroundings, *, resume: boo
 
 def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared, resume: bool) -> tuple[int, bool]:
     """All of a run but its preparation; returns the finished steps, and whether its guarantee holds."""
-    with Ledger.open(around.state / LEDGER_FILE) as ledger:
+    book = around.state / LEDGER_FILE
+    if not Ledger.is_at(book):
+        around.note(
+            f"a new ledger begins: {book}. Where these pictures were trained on before, what they spent is in another; "
+            "bring that one here first, or name its folder in DISCREET_STATE"
+        )
+    with Ledger.open(book) as ledger:
         with around.progress("read every picture once", len(run.source)) as advance:
             contents = picture_bytes(run.source, advance=advance)
             fingerprints = ledger.fingerprint(chain(contents, _subjects(settings, run.source)))
