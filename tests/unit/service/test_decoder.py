@@ -175,14 +175,14 @@ def test_an_answer_larger_than_allowed_is_not_believed(monkeypatch: pytest.Monke
     real = decoding.read_image
     monkeypatch.setattr(decoding, "read_image", lambda *a, **k: forged() if a[0] == b"evil" else real(*a, **k))
     with contextlib.closing(SealedDecoder(max_pixels=100_000, timeout_s=1.0)) as decoder:
-        with pytest.raises(PictureError):
+        with pytest.raises(PictureError, match="within its limits"):
             decoder.decode(b"evil")
         assert decoder.decode(file_of()).shape == (40, 60, 3)
 
 
 def test_a_killed_child_is_replaced(decoder: SealedDecoder) -> None:
     os.kill(waiting_child(decoder), signal.SIGKILL)
-    with pytest.raises(PictureError):
+    with pytest.raises(PictureError, match="within its limits"):
         decoder.decode(file_of())
     assert decoder.decode(file_of()).shape == (40, 60, 3)
 
@@ -195,12 +195,17 @@ def test_a_lost_decoder_is_told_apart_from_a_bad_picture(decoder: SealedDecoder)
 
 
 def test_a_late_answer_is_never_that_of_the_next_picture(decoder: SealedDecoder) -> None:
+    forking = decoder._pid
     decoder._connection.settimeout(0.2)
-    os.kill(decoder._pid, signal.SIGSTOP)
-    with pytest.raises(DecoderError):
+    os.kill(forking, signal.SIGSTOP)
+    with pytest.raises(DecoderError, match="was lost"):
         decoder.decode(file_of(shade=10))
-    with pytest.raises(DecoderError):
+    with contextlib.suppress(ProcessLookupError):  # it would answer now
+        os.kill(forking, signal.SIGCONT)
+    time.sleep(0.2)
+    with pytest.raises(DecoderError, match="is gone"):
         decoder.decode(file_of(shade=200))
+    assert gone(forking)
 
 
 def test_many_pictures_leave_no_process_and_no_descriptor(decoder: SealedDecoder) -> None:

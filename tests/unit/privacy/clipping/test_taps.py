@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from discreet.errors import ClippingError
+from discreet.errors import ClippingError, IsolationError
 from discreet.privacy import Clipper
 
 
@@ -85,7 +85,7 @@ def test_close_restores_the_module_exactly(leave: str):
 
 def test_a_refused_module_is_left_alone():
     module = nn.Sequential(nn.BatchNorm2d(3).eval(), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
-    with pytest.raises(Exception, match="BatchNorm2d computes statistics"):
+    with pytest.raises(IsolationError, match="BatchNorm2d computes statistics"):
         Clipper(module, 1.0)
     assert hooks(module) == []
 
