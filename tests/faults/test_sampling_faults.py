@@ -21,7 +21,11 @@ Batches = Callable[[int], NDArray[np.int64]]
 PLAN = PrivacyPlan.for_noise(noise_multiplier=1.0, num_samples=200, expected_batch_size=100, num_steps=400)
 SMALL = PrivacyPlan.for_noise(noise_multiplier=1.0, num_samples=20, expected_batch_size=1, num_steps=200)
 KEY = RunKey.for_tests(12)
-GENERATOR = np.random.default_rng(3)
+
+
+def drawn(step: int) -> np.random.Generator:
+    """A step's own, so that a test alone sees what it sees in company."""
+    return np.random.default_rng([3, step])
 
 
 def batch_sizes_are_those_of_independent_coins(batch: Batches, plan: PrivacyPlan) -> bool:
@@ -45,7 +49,7 @@ def test_fault_12_fixed_batches_sold_as_poisson() -> None:
         return np.random.default_rng(epoch).permutation(200)[100 * half : 100 * (half + 1)]
 
     def drawn_without_replacement(step: int) -> NDArray[np.int64]:
-        return GENERATOR.choice(200, 100, replace=False)
+        return drawn(step).choice(200, 100, replace=False)
 
     assert batch_sizes_are_those_of_independent_coins(PLAN.sampler(KEY).batch, PLAN)
     assert not batch_sizes_are_those_of_independent_coins(shuffled, PLAN)
@@ -54,7 +58,8 @@ def test_fault_12_fixed_batches_sold_as_poisson() -> None:
 
 def test_fault_13_a_poisson_count_then_without_replacement() -> None:
     def counted(step: int) -> NDArray[np.int64]:
-        return GENERATOR.choice(200, min(200, GENERATOR.poisson(100)), replace=False)
+        generator = drawn(step)
+        return generator.choice(200, min(200, generator.poisson(100)), replace=False)
 
     assert batch_sizes_are_those_of_independent_coins(PLAN.sampler(KEY).batch, PLAN)
     assert not batch_sizes_are_those_of_independent_coins(counted, PLAN)

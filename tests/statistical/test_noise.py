@@ -16,7 +16,11 @@ from discreet.privacy.noise import GaussianNoise, standard_normal
 COUNT = 100_000
 LIKELY = 1e-4  # keys are fixed: a check passes always or never
 Noise = Callable[[int, str], NDArray[np.float64]]
-GENERATOR = np.random.default_rng(2)
+
+
+def drawn(step: int, name: str) -> np.random.Generator:
+    """Of a step and a name, so that a test alone sees what it sees in company."""
+    return np.random.default_rng([2, step, *name.encode()])
 
 
 def scale_is_right(noise: Noise) -> bool:
@@ -79,11 +83,11 @@ def off_centre(step: int, name: str) -> NDArray[np.float64]:
 
 
 def sum_of_four_uniforms(step: int, name: str) -> NDArray[np.float64]:
-    return (GENERATOR.random((4, COUNT)) - 0.5).sum(axis=0) * math.sqrt(3)
+    return (drawn(step, name).random((4, COUNT)) - 0.5).sum(axis=0) * math.sqrt(3)
 
 
 def heavy_tails(step: int, name: str) -> NDArray[np.float64]:
-    return GENERATOR.standard_t(12, COUNT) * math.sqrt(10 / 12)
+    return drawn(step, name).standard_t(12, COUNT) * math.sqrt(10 / 12)
 
 
 def every_step_the_same(step: int, name: str) -> NDArray[np.float64]:

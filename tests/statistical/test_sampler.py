@@ -17,7 +17,11 @@ NUM_UNITS, RATE, NUM_STEPS = 400, 0.3, 600
 LIKELY = 1e-4  # a check with this p-value or more passes; keys are fixed, so it passes always or never
 
 Batches = Callable[[int], NDArray[np.int64]]
-GENERATOR = np.random.default_rng(1)
+
+
+def drawn(step: int) -> np.random.Generator:
+    """A step's own, so that a test alone sees what it sees in company."""
+    return np.random.default_rng([1, step])
 
 
 def inclusions(batch: Batches) -> NDArray[np.bool_]:
@@ -65,15 +69,16 @@ def _correlation_is_chance(first: NDArray[np.bool_], second: NDArray[np.bool_]) 
 
 
 def a_little_too_often(step: int) -> NDArray[np.int64]:
-    return np.flatnonzero(GENERATOR.random(NUM_UNITS) < RATE * 1.02)
+    return np.flatnonzero(drawn(step).random(NUM_UNITS) < RATE * 1.02)
 
 
 def always_the_same_size(step: int) -> NDArray[np.int64]:
-    return GENERATOR.choice(NUM_UNITS, int(NUM_UNITS * RATE), replace=False)
+    return drawn(step).choice(NUM_UNITS, int(NUM_UNITS * RATE), replace=False)
 
 
 def size_from_a_poisson_law(step: int) -> NDArray[np.int64]:
-    return GENERATOR.choice(NUM_UNITS, min(GENERATOR.poisson(NUM_UNITS * RATE), NUM_UNITS), replace=False)
+    generator = drawn(step)
+    return generator.choice(NUM_UNITS, min(generator.poisson(NUM_UNITS * RATE), NUM_UNITS), replace=False)
 
 
 def shuffled_epochs(step: int) -> NDArray[np.int64]:
@@ -87,12 +92,12 @@ def every_batch_twice(step: int) -> NDArray[np.int64]:
 
 
 def neighbours_together(step: int) -> NDArray[np.int64]:
-    return np.flatnonzero(np.repeat(GENERATOR.random(NUM_UNITS // 2) < RATE, 2))
+    return np.flatnonzero(np.repeat(drawn(step).random(NUM_UNITS // 2) < RATE, 2))
 
 
 def favourites(step: int) -> NDArray[np.int64]:
     weights = np.where(np.arange(NUM_UNITS) % 2, 0.9, 1.1)
-    return np.flatnonzero(GENERATOR.random(NUM_UNITS) < RATE * weights)
+    return np.flatnonzero(drawn(step).random(NUM_UNITS) < RATE * weights)
 
 
 CHECKS = (
