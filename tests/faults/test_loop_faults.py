@@ -48,13 +48,13 @@ def check_every_unit_once(split: Split) -> None:
     for step in range(plan.num_steps):
         sampled = sampler.batch(step)
         seen = [unit for units in split(sampled, 4) for unit in units]
-        assert sorted(seen) == sampled.tolist()
+        assert sorted(seen) == sampled.tolist(), "micro-batches are not what was sampled"
 
 
 def test_fault_16_micro_batches_out_of_step() -> None:
     check_every_unit_once(micro_batches)
     for variant in (prefetched_across_steps, last_one_dropped):
-        with pytest.raises(AssertionError):
+        with pytest.raises(AssertionError, match="not what was sampled"):
             check_every_unit_once(variant)
 
 
@@ -101,7 +101,7 @@ def check_every_step_happens(gradients: Watched, run: Callable[[Watched], None])
     run(gradients)
     gradients.close()
     assert 0 in gradients.sampled, "the key must give an empty batch, or this shows nothing"
-    assert gradients.released == list(range(NUM_STEPS))
+    assert gradients.released == list(range(NUM_STEPS)), "a step did not happen"
 
 
 def test_fault_14_empty_batches_still_happen(loader_and_model, tmp_path: Path) -> None:
@@ -123,5 +123,5 @@ def test_fault_14_empty_batches_still_happen(loader_and_model, tmp_path: Path) -
 
     check_every_step_happens(watched(model), ours)
     assert told == list(range(1, NUM_STEPS + 1)), "the ledger is told of every step"
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="a step did not happen"):
         check_every_step_happens(watched(model), skipping)

@@ -142,14 +142,15 @@ SETTINGS = parse_settings(
 def check_accounted_by_subjects(plan: PrivacyPlan | None) -> None:
     """N, q, the steps of an epoch and δ by subjects: δ is a tenth of one over their number."""
     assert plan is not None
-    assert (plan.num_samples, plan.sample_rate, plan.num_steps) == (NUM_SUBJECTS, 500 / NUM_SUBJECTS, 40)
+    counts = (plan.num_samples, plan.sample_rate, plan.num_steps)
+    assert counts == (NUM_SUBJECTS, 500 / NUM_SUBJECTS, 40), "other counts than those of subjects"
     assert plan.delta == pytest.approx(0.1 / NUM_SUBJECTS)
     assert plan.unit == "subject"
 
 
 def test_fault_27_accounted_by_pictures() -> None:
     check_accounted_by_subjects(make_plan(SETTINGS, len(units_of(LARGE, "subject"))))  # type: ignore[arg-type]
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="other counts than those of subjects"):
         check_accounted_by_subjects(make_plan(SETTINGS, len(units_of(LARGE, "image"))))  # type: ignore[arg-type]
 
 
