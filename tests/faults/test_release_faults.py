@@ -6,7 +6,6 @@ before. Whatever differs then between the two came past the noise (Re:cord-play,
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -32,7 +31,7 @@ from discreet.cli.main import main
 from discreet.data import open_spec
 from discreet.errors import CheckpointError, ClippingError, ConfigurationError, WeightsError
 from discreet.labels import CIHP
-from discreet.m2fp import M2FP, build, load_imagenet_lite0, load_model, save_model
+from discreet.m2fp import M2FP, build, imagenet, load_imagenet_lite0, load_model, save_model
 from discreet.m2fp.weights import DESCRIPTION_FILE, WEIGHTS_FILE
 from discreet.privacy import Clipper
 from discreet.training import loop, run
@@ -365,9 +364,14 @@ def check_never_runs(load: Callable[[Path], object], folder: Path) -> None:
     marker = folder / "it-ran"
     hostile = folder / "hostile.pth"
     torch.save({"weight": _Program(marker)}, hostile)
-    with contextlib.suppress(WeightsError, CheckpointError, pickle.UnpicklingError):
+    try:
         load(hostile)
+    except (WeightsError, CheckpointError, pickle.UnpicklingError):
+        refused = True
+    else:
+        refused = False
     assert not marker.exists(), "the file's program ran"
+    assert refused, "a program was taken for weights"
 
 
 def _as_a_start(hostile: Path) -> object:
@@ -381,8 +385,20 @@ def _as_a_start(hostile: Path) -> object:
     return load_model(folder)
 
 
+def _as_imagenet(hostile: Path) -> object:
+    return load_imagenet_lite0(build("m2fp-lite", 4, seed=0).backbone, hostile)
+
+
+def _as_imagenet_behind_its_hash(hostile: Path) -> object:
+    """Were the pinned hash that of a hostile file, reading it would still run nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imagenet, "LITE0_SHA256", hashlib.sha256(hostile.read_bytes()).hexdigest())
+        return _as_imagenet(hostile)
+
+
 LOADERS: dict[str, Callable[[Path], object]] = {
-    "ImageNet weights": lambda path: load_imagenet_lite0(build("m2fp-lite", 4, seed=0).backbone, path),
+    "ImageNet weights": _as_imagenet,
+    "ImageNet weights, behind their hash": _as_imagenet_behind_its_hash,
     "a public start": _as_a_start,
     "a checkpoint": lambda path: read_checkpoint(path, "0" * 64),
 }
