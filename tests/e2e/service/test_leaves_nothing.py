@@ -7,6 +7,7 @@ import ctypes.util
 import io
 import os
 import struct
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import httpx
@@ -91,19 +92,22 @@ def test_the_watch_sees_a_file_where_there_is_one(tmp_path: Path) -> None:
 def test_a_thousand_requests_create_no_file_but_the_journals(watched: Running, picture: bytes) -> None:
     files = {"small": canary_picture(64), "photograph": picture, "damaged": picture[: len(picture) // 2]}
     large = os.urandom(3_000_000)  # above what frameworks keep in memory
+    answers: dict[str, Counter[int]] = defaultdict(Counter)
     watch = FileWatch(*folders(watched))
     with httpx.Client(base_url=watched.url, timeout=60) as client:
         for number in range(1000):
-            content = (
-                files["photograph"] if number % 100 == 0 else files["damaged"] if number % 7 == 0 else files["small"]
-            )
-            client.post("/predict", files={"file": (f"{CANARY}.jpg", content, "image/jpeg")})
+            kind = "photograph" if number % 100 == 0 else "damaged" if number % 7 == 0 else "small"
+            answer = client.post("/predict", files={"file": (f"{CANARY}.jpg", files[kind], "image/jpeg")})
+            answers[kind][answer.status_code] += 1
             if number % 200 == 0:
-                client.post("/predict", files={"file": (f"{CANARY}.jpg", large, "image/jpeg")})
+                answer = client.post("/predict", files={"file": (f"{CANARY}.jpg", large, "image/jpeg")})
+                answers["large"][answer.status_code] += 1
     journal = str(watched.state / "service" / "journal")
     created = [path for path in watch.seen() if not path.startswith(journal)]
     watch.close()
     assert created == []
+    # What is turned away at the door could leave nothing.
+    assert answers == {"photograph": {200: 10}, "small": {200: 849}, "damaged": {422: 141}, "large": {422: 5}}
 
 
 def test_workers_could_not_write_if_they_tried(watched: Running) -> None:
@@ -121,7 +125,7 @@ def test_workers_could_not_write_if_they_tried(watched: Running) -> None:
 def test_a_canary_is_nowhere_afterwards(watched: Running) -> None:
     content = canary_picture()
     rows = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    traces = [CANARY.encode(), rows[40, :40].tobytes(), content[200:260], b"48.0"]
+    traces = [CANARY.encode(), rows[40, :40].tobytes(), content[200:260]]
     with httpx.Client(
         base_url=watched.url, timeout=60, headers={"User-Agent": CANARY, "X-Request-ID": CANARY}
     ) as client:
@@ -139,7 +143,7 @@ def test_a_canary_is_nowhere_afterwards(watched: Running) -> None:
     told |= {"the log": "".join(watched.log).encode(), "the metrics": metrics}
     told["the journal's export"] = str(verb_lines(watched)).encode()
     for name, held in told.items():
-        for trace in traces[:3]:
+        for trace in traces:
             assert trace not in held, name
 
 
