@@ -67,15 +67,14 @@ def test_a_file_in_the_way_is_one_line(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk at hand")
-def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(*_: object) -> int:
-        with Path("/dev/full").open("w") as file:
-            file.write("x")
-        return 0
-
-    monkeypatch.setattr("discreet.cli.plan.run", write)
-    assert main(["plan", "--num-samples", "9"]) == 1
-    assert "No space left on device; check the path" in capsys.readouterr().err
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["for people", "json"])
+def test_a_full_disk_is_one_line(more: list[str]) -> None:
+    words = [sys.executable, "-m", "discreet", "plan", *SIZES, "--epsilon", "8", *more]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1
+    said = "the disk: No space left on device; check the path, who may write there, and the space left"
+    assert done.stderr == f"discreet: {said}\n"
 
 
 @pytest.mark.parametrize("where", ["discreet.cli.main.importlib.import_module", "discreet.cli.plan.run"])

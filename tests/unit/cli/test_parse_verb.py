@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -240,16 +241,39 @@ def test_what_a_killed_parse_left_goes_when_the_picture_is_parsed_again(
     assert not any(path.suffix == ".unfinished" for path in out.iterdir())
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk at hand")
 def test_a_full_disk_stops_at_once_and_leaves_nothing_unfinished(
-    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "overlay.png")
+    """What would become the first picture's overlay goes to a device that is always full."""
+
+    def written() -> dict[str, int]:
+        return {path.name: path.lstat().st_mtime_ns for path in out.iterdir()}
 
     out = tmp_path / "out"
     words = ["parse", str(pictures), "--out", str(out), "--model", str(model)]
     assert main(words) == 0
-    before = sorted(out.iterdir())
+    before = written()
+    unfinished = hashlib.sha256(b"one.overlay.png").hexdigest()[:16]
+    (out / f".{unfinished}.unfinished").symlink_to("/dev/full")
+    capsys.readouterr()
+    assert main(words) == 1
+    assert "No space left on device; check the path" in capsys.readouterr().err
+    assert written() == before, "the second picture is not even tried"
+
+
+def test_a_disk_without_room_for_a_name_stops_at_once(
+    pictures: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that names a file, as only a file system of one's own would bring about."""
+    tried: list[object] = []
+
+    def full(*paths: object) -> None:
+        tried.append(paths)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "overlay.png")
+
+    words = ["parse", str(pictures), "--out", str(tmp_path / "out"), "--model", str(model)]
+    assert main(words) == 0
     monkeypatch.setattr(os, "replace", full)
     assert main(words) == 1
-    assert sorted(out.iterdir()) == before
+    assert len(tried) == 1
