@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,20 @@ def test_calls_of_another_architecture_are_not_let_through() -> None:
     assert program[16:24] == bytes.fromhex("0600000000000080")
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code of this processor")
+def test_a_call_of_another_architecture_ends_the_process(tmp_path: Path) -> None:
+    """Call 20 asks for the process's number on i386, and writes, which is allowed, on x86-64."""
+    code = "b814000000cd80c3"  # mov eax, 20; int 0x80; ret
+    page = (
+        f"import mmap\npage = mmap.mmap(-1, 4096, prot=7)\npage.write(bytes.fromhex('{code}'))\n"
+        "call = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))\n"
+    )
+    attempt = "assert call() == os.getpid()"
+    if tried(page, attempt, tmp_path) != "done":
+        pytest.skip("this kernel knows no other architecture")
+    assert tried(f"{page}assert syscall_filter.allow_only_computing()", attempt, tmp_path) == "killed by 31"
+
+
 def test_what_the_system_does_not_take_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[tuple[int, tuple[int, int]]] = []
     monkeypatch.setattr(sealing.resource, "setrlimit", lambda kind, value: limits.append((kind, value)))
@@ -122,7 +139,8 @@ def test_a_stricter_limit_stays(tmp_path: Path) -> None:
 
 def test_memory_is_locked_where_there_is_swap(tmp_path: Path) -> None:
     locked = "assert any(line.split()[1] != '0' for line in open('/proc/self/status') if line.startswith('VmLck'))"
-    assert tried("sealing.forbid_swap(False)", locked, tmp_path) == "refused"  # this machine has none
+    without = "sealing._swap_is_on = lambda: False\nsealing.forbid_swap(False)"
+    assert tried(without, locked, tmp_path) == "refused"
     seal = "sealing._swap_is_on = lambda: True\ntry:\n    sealing.forbid_swap(False)\nexcept Exception: os._exit(7)"
     outcome = tried(seal, locked, tmp_path)
     if outcome == "killed by -7":
@@ -130,29 +148,46 @@ def test_memory_is_locked_where_there_is_swap(tmp_path: Path) -> None:
     assert outcome == "done"
 
 
-def test_swap_that_cannot_be_kept_from_is_refused_or_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "_swap_is_on", lambda: True)
-    monkeypatch.setattr(sealing, "_lock_memory", lambda: False)
-    with pytest.raises(ConfigurationError, match="--allow-swap"):
-        sealing.forbid_swap(False)
-    assert "may be swapped" in sealing.forbid_swap(True)
+def test_swap_that_cannot_be_kept_from_is_refused_or_told(tmp_path: Path) -> None:
+    """As somebody who may lock no memory."""
+    nobody = (
+        "from discreet.errors import ConfigurationError\nresource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))\n"
+        "os.geteuid() or os.setuid(65534)\nsealing._swap_is_on = lambda: True\n"
+    )
+    refused = (
+        "try:\n    sealing.forbid_swap(False)\nexcept ConfigurationError as problem:\n"
+        "    assert '--allow-swap' not in str(problem)"
+    )
+    assert tried(nobody, refused, tmp_path) == "refused", "the way out is named"
+    assert tried(nobody, "assert 'may be swapped' in sealing.forbid_swap(True)", tmp_path) == "done"
 
 
-def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seal", ["sealing.die_with_parent(me)", "pass"], ids=["sealed", "not sealed"])
+def test_a_child_ends_with_its_parent(seal: str) -> None:
+    """One that is not sealed lives on: the test would see it."""
     code = (
         f"{HEAD}{SEAL}reading, writing = os.pipe()\nmiddle = os.fork()\n"
         "if middle == 0:\n    me = os.getpid()\n    last = os.fork()\n    if last == 0:\n"
-        "        sealing.die_with_parent(me); os.write(writing, b'%d ' % os.getpid()); time.sleep(60)\n"
-        "    os.read(reading, 99) and None; os.write(1, b'%d' % last); os._exit(0)\n"
+        f"        {seal}; os.close(1); os.close(2); os.write(writing, b'x'); time.sleep(60)\n"
+        "    os.read(reading, 1); os.write(1, b'%d' % last); os._exit(0)\n"
         "os.waitpid(middle, 0)\n"
     )
-    last = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True).stdout.decode()
-    for _ in range(100):
-        status = Path(f"/proc/{last}/stat")
-        if not status.exists() or status.read_text().split()[2] == "Z":
-            return
-        subprocess.run(["sleep", "0.05"], check=True)
-    pytest.fail("it lives on")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    last = int(done.stdout)
+    until = time.monotonic() + (5 if seal != "pass" else 0.5)
+    while (lives := _lives(last)) and time.monotonic() < until:
+        time.sleep(0.02)
+    if lives:
+        os.kill(last, signal.SIGKILL)
+    assert lives == (seal == "pass")
+
+
+def _lives(process: int) -> bool:
+    """Whether it is there and has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_what_cannot_be_taken_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
