@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
+from discreet.inference.faces import FaceDetector
 from discreet.labels import CIHP
 from tests.e2e.page.conftest import PATIENCE_MS, Visit
 
@@ -79,13 +80,18 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _sent_is_the_masked_picture(visit: Visit) -> None:
-    """What went out has no metadata and no name, and is what the page said it was."""
+    """What went out has no face, no metadata and no name, and is what the page said it was."""
     [(name, content)] = visit.uploads()
     assert name == "picture.jpg"
     sent = Image.open(io.BytesIO(content))
     assert sent.size == _size(PERSON)
     assert not sent.info.keys() & {"exif", "comment", "icc_profile"}
     expect(visit.page.get_by_text(f"Bytes sent: {len(content):,}.")).to_be_visible()
+    boxes = [face.box for face in FaceDetector().find(np.asarray(Image.open(PERSON).convert("RGB")))]
+    assert boxes
+    for x0, y0, x1, y1 in boxes:
+        face = np.asarray(sent.convert("RGB"))[round(y0) : round(y1), round((x0 + x1) / 2)]
+        assert face.max() < 32, "black from forehead to chin, but for what JPEG rounds"
 
 
 def _downloads_agree(visit: Visit) -> None:
@@ -228,7 +234,10 @@ def test_cancel_ends_the_request(visit: Visit, token: str) -> None:
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200}
     line.send("Network.emulateNetworkConditions", slow)
     visit.button("Send and parse").click()
-    visit.button("Cancel").click()
+    with page.expect_event("requestfailed") as failed:
+        visit.button("Cancel").click()
+    assert failed.value.url.endswith("/predict")
+    assert failed.value.failure == "net::ERR_ABORTED"
     expect(page.get_by_role("progressbar")).to_be_hidden()
     line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
     visit.parse()
