@@ -12,12 +12,12 @@ from discreet.data.people.body import template
 from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import Garment
 from discreet.data.people.materials import Cloth, Colour, Material, Solid
+from discreet.data.people.parts import Part
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_GLOVE, _UPPER, _SCARF, _LEFT_ARM, _RIGHT_ARM = 3, 5, 11, 14, 15
 _METALS: tuple[Colour, ...] = ((0.06, 0.06, 0.07), (0.75, 0.75, 0.76), (0.72, 0.58, 0.3), (0.3, 0.18, 0.1))
 
 
@@ -31,14 +31,15 @@ def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
     ring = cut.around_neck(rng.uniform(0.02, 0.06), rng.uniform(0.03, 0.06))
     # Thickest in the middle and close to what is below at its edges; wound over the collar of a coat.
     lift = 0.008 + _off_the_neck(worn) + rng.uniform(0.03, 0.05) * np.clip(ring / 0.02, -1, 1)
-    pieces = [Garment("skin", ring, _SCARF, lift.astype(np.float32), cloth, crumple=0.012, hides=False)]
+    pieces = [Garment("skin", ring, Part.SCARF, lift.astype(np.float32), cloth, crumple=0.012, hides=False)]
     if rng.random() < 0.25:
-        shawl = Garment("tights", cut.cape(rng.uniform(0.17, 0.24)), _SCARF, 0.02, cloth, 0.015, hides=False, drape=1.0)
+        cape = cut.cape(rng.uniform(0.17, 0.24))
+        shawl = Garment("tights", cape, Part.SCARF, 0.02, cloth, crumple=0.015, hides=False, drape=1.0)
         pieces.append(cut.over(shawl, worn, 0.012))
     for side in (1, -1) if rng.random() < 0.35 else (int(rng.choice([-1, 1])),):
         if rng.random() < 0.6:
             end = cut.strip(side * rng.uniform(0.035, 0.075), rng.uniform(0.03, 0.055), rng.uniform(0.12, 0.45))
-            hanging = Garment("tights", end, _SCARF, 0.02, cloth, crumple=0.012, hides=False, drape=0.8)
+            hanging = Garment("tights", end, Part.SCARF, 0.02, cloth, crumple=0.012, hides=False, drape=0.8)
             pieces.append(cut.over(hanging, worn, 0.014))
     return pieces
 
@@ -59,7 +60,8 @@ def draw_tie(style: Style, shirt: Garment, rng: Rng) -> Garment:
     )  # fmt: skip
     height = template().points[:, 2]
     half = 0.014 + 0.07 * np.clip(0.64 - height, 0, 0.3)
-    return cut.over(Garment("tights", cut.strip(0.0, half, 0.3), _UPPER, 0.016, cloth, hides=False), [shirt], 0.006)
+    tie = Garment("tights", cut.strip(0.0, half, 0.3), Part.UPPER_CLOTHES, 0.016, cloth, hides=False)
+    return cut.over(tie, [shirt], 0.006)
 
 
 def hood_behind(garment: Garment, rng: Rng) -> Garment:
@@ -77,7 +79,7 @@ def draw_watch(rng: Rng) -> Garment:
     side = int(rng.choice([-1, 1]))
     start = rng.uniform(1.86, 1.92)
     material = Solid(_METALS[rng.integers(len(_METALS))], gloss=0.6)
-    label = _LEFT_ARM if side > 0 else _RIGHT_ARM
+    label = Part.LEFT_ARM if side > 0 else Part.RIGHT_ARM
     return Garment("skin", cut.wristband(side, start, rng.uniform(0.02, 0.07)), label, 0.004, material, hides=False)
 
 
@@ -88,4 +90,4 @@ def draw_gloves(style: Style, rng: Rng) -> Garment:
         draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(["plain", "stripes"], p=[0.85, 0.15])),
         scale=50.0, folds=0.15, gloss=float(rng.choice([0.03, 0.35])), seed=int(rng.integers(100_000)),
     )  # fmt: skip
-    return Garment("skin", cut.hands() + rng.uniform(0.0, 0.05), _GLOVE, thick, material)
+    return Garment("skin", cut.hands() + rng.uniform(0.0, 0.05), Part.GLOVE, thick, material)

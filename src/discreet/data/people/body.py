@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.mesh import turned, vertex_normals
+from discreet.data.people.parts import Part
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
@@ -186,10 +187,10 @@ def part_labels() -> NDArray[np.uint8]:
     """CIHP id of every vertex of the bare skin, uint8 [V]."""
     body = template()
     left = body.points[:, 0] > 0
-    labels = np.full(len(body.points), 10, np.uint8)
-    labels[body.head > 0.5] = 13
-    labels[body.arm > 0.5] = np.where(left, 14, 15)[body.arm > 0.5]
-    labels[body.leg > 0.5] = np.where(left, 16, 17)[body.leg > 0.5]
+    labels = np.full(len(body.points), Part.TORSO_SKIN, np.uint8)
+    labels[body.head > 0.5] = Part.FACE
+    labels[body.arm > 0.5] = np.where(left, Part.LEFT_ARM, Part.RIGHT_ARM)[body.arm > 0.5]
+    labels[body.leg > 0.5] = np.where(left, Part.LEFT_LEG, Part.RIGHT_LEG)[body.leg > 0.5]
     return labels
 
 

@@ -14,6 +14,7 @@ from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import WAIST
 from discreet.data.people.materials import Cloth, Colour, Solid
 from discreet.data.people.mesh import Layer, box, cone, ellipsoid, solid
+from discreet.data.people.parts import Part
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
@@ -21,8 +22,7 @@ Floats = NDArray[np.floating]
 Places = NDArray[np.intp]
 Rows = NDArray[np.int32]
 
-_BACKGROUND = 0
-_OVER_STRAPS = {1, 2, 4, 11, 13}  # hats, hair, glasses, scarves, eyes
+_OVER_STRAPS = {Part.HAT, Part.HAIR, Part.SUNGLASSES, Part.SCARF, Part.FACE}  # of the face: eyes
 _ANGLES = np.linspace(0, 2 * np.pi, 96, endpoint=False)
 _AROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 _LINES = 5  # across a strap
@@ -158,7 +158,7 @@ def _pack(spot: Floats, axes: Floats, half: Floats, material: Cloth) -> Layer:
     vertices = rounded @ axes + spot
     return Layer(
         vertices.astype(np.float32), faces, rounded.astype(np.float32),
-        np.full(len(faces), _BACKGROUND, np.uint8), material,
+        np.full(len(faces), Part.BACKGROUND, np.uint8), material,
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def _strap(trunk: _Trunk, side: int, low: Floats, anchors: Sequence[Floats], wid
     aside = np.pad(offsets, 1, mode="edge") + bend(spots[..., 0])
     vertices = (top + spots @ plane.T + aside[..., None] * across).reshape(-1, 3)
     faces = _tube_faces(*radii.shape)
-    labels = np.full(len(faces), _BACKGROUND, np.uint8)
+    labels = np.full(len(faces), Part.BACKGROUND, np.uint8)
     return Layer(trunk.out(vertices), faces, vertices.astype(np.float32), labels, material)
 
 
@@ -261,7 +261,7 @@ def _hand_bag(figure: Figure, side: int, cloth: Cloth, rng: Rng) -> list[Layer]:
         (hand[0] - 0.008, hand[1] - 0.03, hand[2] - drop - half[2]), (hand[0] + 0.008, hand[1] + 0.03, hand[2] + 0.01)
     )
     spot = hand - np.array([0, 0, drop + half[2]], np.float32)
-    return [_pack(spot, axes, half, cloth), solid(*handle, _BACKGROUND, cloth)]
+    return [_pack(spot, axes, half, cloth), solid(*handle, Part.BACKGROUND, cloth)]
 
 
 def _in_hand(figure: Figure, kind: str, side: int, rng: Rng) -> Layer:
@@ -271,7 +271,7 @@ def _in_hand(figure: Figure, kind: str, side: int, rng: Rng) -> Layer:
     dark: Colour = (0.04, 0.04, 0.05)
     if kind == "phone":
         vertices, faces = box((-0.036, -0.005, -0.07), (0.036, 0.005, 0.07))
-        return solid((vertices + on_it) @ axes + palm, faces, _BACKGROUND, Solid(dark, gloss=0.7))
+        return solid((vertices + on_it) @ axes + palm, faces, Part.BACKGROUND, Solid(dark, gloss=0.7))
     paper: Colour = ((0.9, 0.88, 0.84), (0.35, 0.22, 0.14), (0.75, 0.15, 0.15))[rng.integers(3)]
     foot = palm + (_PALM_DEEP + 0.03) * axes[1] * (1, 1, 0) - (0, 0, 0.055)  # upright, however the hand is held
-    return solid(*cone(foot, 0.028, 0.04, 0.11), _BACKGROUND, Solid(paper, gloss=0.2))
+    return solid(*cone(foot, 0.028, 0.04, 0.11), Part.BACKGROUND, Solid(paper, gloss=0.2))

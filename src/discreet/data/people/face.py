@@ -17,12 +17,12 @@ from discreet.data.people.expression import SEAM
 from discreet.data.people.materials import Colour, blend, plain
 from discreet.data.people.mesh import Layer
 from discreet.data.people.noise import noise
+from discreet.data.people.parts import Part
 
 Floats = NDArray[np.floating]
 
 BEARDS = ("stubble", "full", "goatee", "moustache")
 _EYE_RADIUS = 0.0152
-_TORSO, _FACE, _LEFT_ARM, _RIGHT_ARM = 10, 13, 14, 15
 
 
 @dataclass(frozen=True)
@@ -224,9 +224,9 @@ def with_straight_borders(skin: Layer) -> Layer:
     field_V, part_V = _parts(skin.texture_points)
     inside, count = field_V > 0, len(field_V)
     one, two, three = (inside[skin.faces[:, corner]] for corner in range(3))
-    above_legs = skin.labels <= _RIGHT_ARM
+    above_legs = skin.labels <= Part.RIGHT_ARM
     crossed = np.flatnonzero(((one != two) | (one != three)) & above_legs)
-    labels = np.where(above_legs, np.where(one, part_V[skin.faces[:, 0]], _TORSO), skin.labels)
+    labels = np.where(above_legs, np.where(one, part_V[skin.faces[:, 0]], Part.TORSO_SKIN), skin.labels)
     # The corner that is alone on its side of the border, then the other two.
     alone = np.where(two == three, 0, np.where(one == three, 1, 2))[crossed]
     split = skin.faces[crossed]
@@ -242,7 +242,7 @@ def with_straight_borders(skin: Layer) -> Layer:
         np.concatenate([values, values[first] * (1 - mix) + values[second] * mix])
         for values in (skin.vertices, skin.texture_points)
     )
-    own, others = (np.where(inside[corner], part_V[corner], _TORSO) for corner in (apex, left))
+    own, others = (np.where(inside[corner], part_V[corner], Part.TORSO_SKIN) for corner in (apex, left))
     return replace(
         skin, vertices=vertices, texture_points=points,
         faces=np.concatenate([np.delete(skin.faces, crossed, 0), *(np.stack(corners, 1) for corners in new)]),
@@ -259,7 +259,7 @@ def _parts(points_N3: Floats) -> tuple[Floats, NDArray[np.uint8]]:
     eyes = template().eyes.mean(0)
     head = height - eyes[2] - np.minimum(0.94 * (depth - eyes[1]) - 0.163, -0.047)
     arm = np.abs(across) - 0.1 * depth + 0.082 * height - 0.2167
-    part = np.where(head > arm, _FACE, np.where(across > 0, _LEFT_ARM, _RIGHT_ARM))
+    part = np.where(head > arm, Part.FACE, np.where(across > 0, Part.LEFT_ARM, Part.RIGHT_ARM))
     return np.maximum(head, arm), part.astype(np.uint8)
 
 

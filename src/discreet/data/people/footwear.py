@@ -12,12 +12,12 @@ from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import Garment
 from discreet.data.people.materials import Cloth, Colour, Shoe
 from discreet.data.people.noise import noise
+from discreet.data.people.parts import Part
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_SOCKS, _LEFT_SHOE, _RIGHT_SHOE = 8, 18, 19
 _SOLES: tuple[Colour, ...] = ((0.93, 0.93, 0.91), (0.1, 0.09, 0.08), (0.45, 0.32, 0.2))
 
 
@@ -81,7 +81,7 @@ def _socks(style: Style, rng: Rng) -> Garment:
     colour = plain if rng.random() < 0.65 else draw_colour(style, rng)
     pattern = "stripes" if rng.random() < 0.15 else "plain"
     cloth = Cloth(colour, draw_colour(style, rng), pattern, scale=60.0, folds=0.15, seed=int(rng.integers(100_000)))
-    return Garment("tights", cut.foot(height), _SOCKS, 0.004, cloth)
+    return Garment("tights", cut.foot(height), Part.SOCKS, 0.004, cloth)
 
 
 def _shoes(kind: str, style: Style, skin: Colour, rng: Rng) -> list[Garment]:
@@ -102,4 +102,4 @@ def _shoes(kind: str, style: Style, skin: Colour, rng: Rng) -> list[Garment]:
     return [Garment("tights", field, label, lift, shoe) for field, label in fields]
 
 
-_SIDES = ((1, _LEFT_SHOE), (-1, _RIGHT_SHOE))
+_SIDES = ((1, Part.LEFT_SHOE), (-1, Part.RIGHT_SHOE))

@@ -18,12 +18,12 @@ from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Hair, Material
 from discreet.data.people.mesh import Layer, compact, cut_at_zero, ellipsoid
 from discreet.data.people.noise import noise
+from discreet.data.people.parts import Part
 from discreet.data.people.strands import braid, lay_over, locks, ribbons, tail
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_HAIR = 2
 _UNDER_A_HAT = 0.006
 _OFF_CLOTH = 0.006
 
@@ -80,12 +80,12 @@ def grow_hair(
     fringe = bool(own.random() < cut.fringe)
     field = _scalp(cut, own, fringe=fringe, crown=kind != "balding")
     lift = figure.head_scale * _lift(cut, field, own, hat_line)
-    layers = [cut_garment(figure, Garment("skin", field, _HAIR, lift, material))]
+    layers = [cut_garment(figure, Garment("skin", field, Part.HAIR, lift, material))]
     if kind in ("bob", "long"):
         layers.append(_curtain(figure, identity, material, rng, hat_line, worn))
     for vertices, faces, sides in _strands(figure, kind, own, hat_line):
         posed = lay_over(_beside(figure, vertices), worn if kind != "bun" else (), _OFF_CLOTH, sides)
-        layers.append(Layer(posed, faces, vertices, np.full(len(faces), _HAIR, np.uint8), material))
+        layers.append(Layer(posed, faces, vertices, np.full(len(faces), Part.HAIR, np.uint8), material))
     return [layer for layer in layers if layer is not None]
 
 
@@ -186,7 +186,7 @@ def _curtain(
     rows, cut = cut.narrowed(len(points))
     posed = loose.mixed(figure.vertices, rows) + loose.mixed(figure.normals, rows) * lift[rows, None]
     posed = lay_over(posed, worn, _OFF_CLOTH + loose.bulge[rows])
-    labels = np.full(len(cut.faces), _HAIR, np.uint8)
+    labels = np.full(len(cut.faces), Part.HAIR, np.uint8)
     return compact(Layer(cut.extend(posed), cut.faces, cut.extend(points[rows]), labels, material))
 
 

@@ -14,12 +14,12 @@ from discreet.data.people.hair import grow_hair, skull
 from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Cloth, Colour, Hair, Material, Solid
 from discreet.data.people.mesh import Layer, ellipsoid, solid
+from discreet.data.people.parts import Part
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_HAT, _SUNGLASSES, _SCARF, _FACE = 1, 4, 11, 13
 _CROWN = {"beanie": 0.02, "cap": 0.012, "brim": 0.03, "bucket": 0.02, "helmet": 0.03}
 _POMPOM_STANDS = 0.3  # radii from the hat to the middle: sewn on, not balanced
 _BEFORE_THE_EYE = -0.031  # metres, of glasses: before the bridge of the nose too
@@ -61,7 +61,7 @@ def _headscarf(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
     )  # fmt: skip
     # On the shoulders it lies over a collar.
     lift = figure.head_scale * (0.02 + 0.02 * np.clip((NECK + 0.04 - body.points[:, 2]) / 0.04, 0, 1))
-    scarf = cut_garment(figure, Garment("skin", field.astype(np.float32), _SCARF, lift, cloth, crumple=0.012))
+    scarf = cut_garment(figure, Garment("skin", field.astype(np.float32), Part.SCARF, lift, cloth, crumple=0.012))
     return [scarf] if scarf is not None else []
 
 
@@ -86,7 +86,7 @@ def _hat(figure: Figure, line: float, style: Style, cold: float, rng: Rng) -> li
         lift = lift + 0.008 * (height - line + slope * np.clip(depth, 0, None) < 0.045)
     lift = figure.head_scale * lift
     crumple = 0.0 if kind == "helmet" else 0.006
-    shell = cut_garment(figure, Garment("skin", field, _HAT, lift, material, crumple), int(rng.integers(1000)))
+    shell = cut_garment(figure, Garment("skin", field, Part.HAT, lift, material, crumple), int(rng.integers(1000)))
     layers = [shell] if shell else []
     if kind not in ("beanie", "helmet"):
         layers.append(_brim(figure, kind, line, material, rng))
@@ -103,7 +103,7 @@ def _pompom(figure: Figure, lift: Floats, colour: Colour) -> Layer:
     up = np.array([0.0, 0.0, lift[top] + _POMPOM_STANDS * radius])
     vertices, faces = ellipsoid(figure.shaped[top] + up, (radius, radius, radius))
     material = Hair(colour, seed=3, curly=True)
-    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), _HAT, np.uint8), material)
+    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), Part.HAT, np.uint8), material)
 
 
 def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) -> Layer:
@@ -130,7 +130,7 @@ def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) 
         [np.stack([row, row + 1, row + count], 1), np.stack([row + 1, row + count + 1, row + count], 1)]
     ).astype(np.int32)
     faces = faces[(width[row] + width[row + 1])[np.tile(row, 2)] > 0.004]
-    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), _HAT, np.uint8), material)
+    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), Part.HAT, np.uint8), material)
 
 
 def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
@@ -176,5 +176,5 @@ def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:
         vertices += [first + edge, first - edge, last - edge, last + edge]
         faces += [[start, start + 1, start + 2], [start, start + 2, start + 3]]
     tint = ((0.03, 0.03, 0.04), (0.12, 0.06, 0.03), (0.05, 0.07, 0.12))[rng.integers(3)]
-    label = _SUNGLASSES if dark else _FACE
+    label = Part.SUNGLASSES if dark else Part.FACE
     return solid(figure.on_head(np.array(vertices, np.float32)), np.array(faces), label, Solid(tint, gloss=0.9))

@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from discreet.labels import CIHP
+from discreet.data.people.parts import Part
 from discreet.parsing.face_mask import Box, mask_faces
 
-_FACE, _HAIR = CIHP.names.index("Face"), CIHP.names.index("Hair")
 _SMALL_PX = 12
 _MISSED_WHEN_SMALL = 0.3
 _LEAST_PIXELS = 6
@@ -22,12 +21,12 @@ def face_boxes(parts: NDArray[np.uint8], persons: NDArray[np.uint8]) -> list[Box
     boxes: list[Box] = []
     for number in range(1, int(persons.max(initial=0)) + 1):
         own = np.where(persons == number, parts, 0)
-        rows, columns = np.nonzero(own == _FACE)
+        rows, columns = np.nonzero(own == Part.FACE)
         if len(rows) < _LEAST_PIXELS:
             continue
         x0, y0, x1, y1 = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
         # Ears with hair between them are the back of a head, and no detector calls that a face.
-        if len(rows) > np.count_nonzero(own[y0:y1, x0:x1] == _HAIR):
+        if len(rows) > np.count_nonzero(own[y0:y1, x0:x1] == Part.HAIR):
             boxes.append((float(x0), float(y0), float(x1), float(y1)))
     return boxes
 

@@ -17,6 +17,7 @@ from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
 from discreet.data.people.mesh import Layer
+from discreet.data.people.parts import Part
 from discreet.data.people.pose import Pose, draw_pose
 from discreet.data.people.postures import POSTURES
 from discreet.data.people.styles import Style
@@ -25,7 +26,6 @@ from discreet.data.people.wardrobe import draw_cold, draw_outfit
 Floats = NDArray[np.floating]
 Box = tuple[Floats, Floats]
 
-_FACE = 13
 _BESIDE_A_SEAT = 0.1  # metres: a hand or a foot that reaches out of a footprint does not reach through furniture
 
 
@@ -109,7 +109,7 @@ class Person:
     def head(self) -> Floats:
         """The middle of the face [3]; where it is all hidden, the top of the person."""
         skin = self.layers[0]
-        rows = skin.faces[skin.labels == _FACE]
+        rows = skin.faces[skin.labels == Part.FACE]
         low, high = self.bounds()
         return skin.vertices[rows[:, 0]].mean(0) if len(rows) else np.array([*(low + high)[:2] / 2, high[2] - 0.12])
 
@@ -145,7 +145,7 @@ def make_person(
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
         x, y, z = (float(value) for value in eye)
         rows, faces = body.rows(name), body.own_faces(name)
-        labels = np.full(len(faces), _FACE, np.uint8)
+        labels = np.full(len(faces), Part.FACE, np.uint8)
         material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
         layers.append(Layer(figure.vertices[rows], faces, body.points[rows], labels, material))
     # One seed for all: pieces that crumple alike go on in each other, and lie over each other.

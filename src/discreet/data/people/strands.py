@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from discreet.data.people.body import template
 from discreet.data.people.mesh import Layer, vertex_normals
+from discreet.data.people.parts import Part
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
 Rng = np.random.Generator
 
-_FACE = 13
 _NEAR = 0.05  # metres beside a vertex of a surface within which it holds hair up
 _ACROSS = np.linspace(-0.3, 1.3, 7)  # places across a ribbon, 0 and 1 its edges: neighbours overlap
 
@@ -131,7 +131,7 @@ def lay_over(points_N3: Floats, worn: Sequence[Layer], gap: Floats | float, ring
 
 def _way_out(points_N3: Floats, layer: Layer, gap_N: Floats, ring: int) -> Floats:
     """How far points must move to lie `gap_N` outside of the nearest vertices of a surface, [N, 3]."""
-    held = layer.faces[layer.labels != _FACE]
+    held = layer.faces[layer.labels != Part.FACE]
     faces = held[_within(layer.vertices, points_N3)[held[:, 0]]]
     moves, needed = np.zeros_like(points_N3), np.zeros(len(points_N3), np.float32)
     if not len(faces):

@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people import lens
+from discreet.data.people.parts import Part
 from discreet.data.people.scene import Scene
 from discreet.data.people.stage import Stage, View
-from discreet.labels import CIHP
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 Range = tuple[float, float]
 
 # How far a part's surface is from the room's warmth to the blood's.
-_WARMTH: dict[str, Range] = {
-    "Face": (0.92, 1.0), "Torso-skin": (0.86, 0.98), "Left-arm": (0.72, 0.95), "Right-arm": (0.72, 0.95),
-    "Left-leg": (0.7, 0.92), "Right-leg": (0.7, 0.92), "Hair": (0.4, 0.65), "Hat": (0.2, 0.45),
-    "Sunglasses": (0.0, 0.2), "UpperClothes": (0.4, 0.72), "Dress": (0.38, 0.7), "Coat": (0.12, 0.36),
-    "Socks": (0.45, 0.7), "Pants": (0.34, 0.66), "Skirt": (0.34, 0.66), "Scarf": (0.28, 0.5), "Glove": (0.25, 0.55),
-    "Left-shoe": (0.15, 0.45), "Right-shoe": (0.15, 0.45),
+_WARMTH: dict[Part, Range] = {
+    Part.FACE: (0.92, 1.0), Part.TORSO_SKIN: (0.86, 0.98), Part.LEFT_ARM: (0.72, 0.95), Part.RIGHT_ARM: (0.72, 0.95),
+    Part.LEFT_LEG: (0.7, 0.92), Part.RIGHT_LEG: (0.7, 0.92), Part.HAIR: (0.4, 0.65), Part.HAT: (0.2, 0.45),
+    Part.SUNGLASSES: (0.0, 0.2), Part.UPPER_CLOTHES: (0.4, 0.72), Part.DRESS: (0.38, 0.7), Part.COAT: (0.12, 0.36),
+    Part.SOCKS: (0.45, 0.7), Part.PANTS: (0.34, 0.66), Part.SKIRT: (0.34, 0.66), Part.SCARF: (0.28, 0.5),
+    Part.GLOVE: (0.25, 0.55), Part.LEFT_SHOE: (0.15, 0.45), Part.RIGHT_SHOE: (0.15, 0.45),
 }  # fmt: skip
 _ROOM_C: Range = (16.0, 26.0)
 _BLOOD_C: Range = (33.0, 36.0)
@@ -63,7 +63,7 @@ def _of_faces(stage: Stage, room: float, rng: Rng) -> Floats:
         for layer in np.unique(stage.layer_of_face[own]):
             worn = own & (stage.layer_of_face == layer)
             for label in np.unique(stage.label_of_face[worn]):
-                share = rng.uniform(*_WARMTH.get(CIHP.names[label], (0.0, 0.3)))
+                share = rng.uniform(*_WARMTH[Part(label)])
                 degrees[worn & (stage.label_of_face == label)] = room + share * (blood - room)
     return degrees
 

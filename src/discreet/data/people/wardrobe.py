@@ -16,6 +16,7 @@ from discreet.data.people.footwear import draw_footwear
 from discreet.data.people.garments import Garment
 from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Cloth
+from discreet.data.people.parts import Part
 from discreet.data.people.patterns import PATTERNS
 from discreet.data.people.styles import Style
 from discreet.data.people.tailoring import Tailored
@@ -23,7 +24,6 @@ from discreet.data.people.tailoring import Tailored
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_UPPER, _DRESS, _COAT, _PANTS, _SKIRT = 5, 6, 7, 9, 12
 _SEAM = cut.HIP + 0.02  # height where a long garment's tails begin
 _PATTERN_WEIGHTS = (0.0, 0.2, 0.05, 0.1, 0.11, 0.13, 0.03, 0.03, 0.07, 0.1, 0.08, 0.08, 0.06, 0.03, 0.04)
 _PATTERN_ODDS = np.array(_PATTERN_WEIGHTS) / sum(_PATTERN_WEIGHTS)
@@ -151,7 +151,7 @@ def _trousers(waist: float, style: Style, rng: Rng, *, short: bool, tight: bool,
     leather = (0.12, 0.08, 0.06) if rng.random() < 0.6 else draw_colour(style, rng)
     made = Tailored(cloth, make, hem=cut.leg_end(length), trim=leather, top=waist + 0.03)
     return Garment(
-        "tights", cut.legs(waist + 0.03, length), _PANTS, lift, made, 0.3 * loose + 0.003, drape=_drape(loose)
+        "tights", cut.legs(waist + 0.03, length), Part.PANTS, lift, made, 0.3 * loose + 0.003, drape=_drape(loose)
     )
 
 
@@ -160,7 +160,7 @@ def _skirt(waist: float, style: Style, rng: Rng, *, legs_bent: bool) -> Garment:
     hem = float(rng.choice([-0.08, -0.18, -0.32, -0.5, -0.66][2 * legs_bent :])) + rng.normal(0, 0.02)
     lift = _from_waist(min(waist, 0.26), 0.01 + _fall(waist, rng, legs_bent=legs_bent))
     field = cut.skirt(min(waist, 0.26), hem)
-    return Garment("skirt", field, _SKIRT, lift, _cloth(style, rng), crumple=0.012, hides=legs_bent)
+    return Garment("skirt", field, Part.SKIRT, lift, _cloth(style, rng), crumple=0.012, hides=legs_bent)
 
 
 def _drape(loose: float, sleeve: float = 1.0) -> float:
@@ -228,7 +228,7 @@ def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: 
     made = Tailored(_cloth(style, rng), make, -1.0 if long else hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
     field = _bodice(hem, sleeve, collar)
     crumple = 0.004 + (0.45 if sleeve > 0 else 0.2) * loose
-    top = Garment("tights", field, _UPPER, lift, made, crumple, drape=_drape(loose, sleeve))
+    top = Garment("tights", field, Part.UPPER_CLOTHES, lift, made, crumple, drape=_drape(loose, sleeve))
     # Under other clothes there is no room for a hood.
     hooded = not under and make in ("ribbed", "zip") and rng.random() < 0.5
     tails = [_tails(top, rng.uniform(-0.02, 0.09))] if long else []
@@ -243,7 +243,8 @@ def _open_shirt(waist: float, style: Style, cold: float, worn: list[Garment], rn
     # Thin, or it would pass for a coat.
     loose = rng.uniform(0.0, 0.02)
     lift = 0.014 + 0.4 * loose + cut.flare(0.55, loose) + cut.sleeve_lift(0.5 * loose)
-    return cut.over(Garment("tights", field, _UPPER, lift, made, 0.008, hides=False, drape=0.7), worn, 0.008)
+    shirt = Garment("tights", field, Part.UPPER_CLOTHES, lift, made, crumple=0.008, hides=False, drape=0.7)
+    return cut.over(shirt, worn, 0.008)
 
 
 def _sleeve(cold: float, rng: Rng) -> float:
@@ -268,8 +269,8 @@ def _dress(waist: float, style: Style, cold: float, rng: Rng, *, legs_bent: bool
     )
     lift = _from_waist(0.262, 0.012 + loose + _fall(waist, rng, legs_bent=legs_bent))
     return [
-        Garment("tights", bodice, _DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose, sleeve)),
-        Garment("skirt", cut.skirt(0.262, hem), _DRESS, lift, cloth, crumple=0.012, hides=legs_bent),
+        Garment("tights", bodice, Part.DRESS, upper_lift, cloth, 0.3 * loose + 0.004, drape=_drape(loose, sleeve)),
+        Garment("skirt", cut.skirt(0.262, hem), Part.DRESS, lift, cloth, crumple=0.012, hides=legs_bent),
     ]
 
 
@@ -289,7 +290,7 @@ def _coat(waist: float, style: Style, worn: list[Garment], rng: Rng) -> list[Gar
     crumple = 0.03 if padded else 0.01
     make = "quilted" if padded else "tailored" if collar == "vee" or rng.random() < 0.35 else "zip" if closed else ""
     made = Tailored(cloth, make, -1.0 if long else hem, cut.cuff(sleeve), trim=draw_colour(style, rng))
-    jacket = cut.over(Garment("tights", front, _COAT, lift, made, crumple, hides=closed, drape=0.8), worn, 0.008)
+    jacket = cut.over(Garment("tights", front, Part.COAT, lift, made, crumple, hides=closed, drape=0.8), worn, 0.008)
     pieces = [jacket]
     if long:
         tails = _tails(jacket, rng.uniform(-0.42, 0.08), 0.04)
