@@ -155,11 +155,7 @@ def _pack(spot: Floats, axes: Floats, half: Floats, material: Cloth) -> Layer:
     """A stuffed bag: a box with round edges, half as wide [3] as given, about a point, along axes."""
     ball, faces = ellipsoid(np.zeros(3, np.float32), (1.0, 1.0, 1.0))
     rounded = np.sign(ball) * np.abs(ball) ** 0.55 * half
-    vertices = rounded @ axes + spot
-    return Layer(
-        vertices.astype(np.float32), faces, rounded.astype(np.float32),
-        np.full(len(faces), Part.BACKGROUND, np.uint8), material,
-    )  # fmt: skip
+    return solid(rounded @ axes + spot, faces, Part.BACKGROUND, material, rounded)
 
 
 def _strap(trunk: _Trunk, side: int, low: Floats, anchors: Sequence[Floats], width: float, material: Cloth) -> Layer:
@@ -194,9 +190,7 @@ def _strap(trunk: _Trunk, side: int, low: Floats, anchors: Sequence[Floats], wid
     spots = middle + radii[..., None] * _AROUND[:, None]
     aside = np.pad(offsets, 1, mode="edge") + bend(spots[..., 0])
     vertices = (top + spots @ plane.T + aside[..., None] * across).reshape(-1, 3)
-    faces = _tube_faces(*radii.shape)
-    labels = np.full(len(faces), Part.BACKGROUND, np.uint8)
-    return Layer(trunk.out(vertices), faces, vertices.astype(np.float32), labels, material)
+    return solid(trunk.out(vertices), _tube_faces(*radii.shape), Part.BACKGROUND, material, vertices)
 
 
 def _section(points_N2: Floats, heights: Floats, edges: Places) -> Floats:

@@ -9,6 +9,7 @@ from discreet.data.people.body import pose_body, template
 from discreet.data.people.identity import draw_identity
 from discreet.data.people.materials import Colour, Solid
 from discreet.data.people.mesh import Layer, box, cone, ellipsoid, solid, turned
+from discreet.data.people.parts import Part
 from discreet.data.people.pose import draw_pose, turn
 
 Rng = np.random.Generator
@@ -26,8 +27,13 @@ def _surface(rng: Rng) -> Solid:
     return Solid(colour, float(rng.choice([0.03, 0.1, 0.4])), 0.4, int(rng.integers(9999)))
 
 
+def _prop(mesh: tuple[Floats, NDArray[np.int32]], material: Solid) -> Layer:
+    """Something of no part."""
+    return solid(*mesh, Part.BACKGROUND, material)
+
+
 def _boxes(boxes: list[Box], material: Solid) -> list[Layer]:
-    return [solid(*box(low, high), 0, material) for low, high in boxes]
+    return [_prop(box(low, high), material) for low, high in boxes]
 
 
 def make_seat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
@@ -113,20 +119,20 @@ def _thing(x: float, y: float, rng: Rng) -> list[Layer]:
             return _boxes([((x - 0.04, y, 0.0), (x + 0.04, y + 0.08, 2.2 * size))], first)
         case "ball":
             radius = 0.14 * size
-            return [solid(*ellipsoid(np.array([x, y, radius]), (radius, radius, radius)), 0, first)]
+            return [_prop(ellipsoid((x, y, radius), (radius, radius, radius)), first)]
         case "table":
             return table((x - 0.6 * size, y, 0.0), (x + 0.6 * size, y + 0.7, 0.74), rng)
         case "pot":
             pot = _boxes([((x - 0.15, y - 0.15, 0.0), (x + 0.15, y + 0.15, 0.3))], first)
             green = Solid((0.16, float(rng.uniform(0.25, 0.4)), 0.12), 0.1, 1.5, int(rng.integers(999)))
             blobs = [(x + rng.normal(0, 0.12), y + rng.normal(0, 0.1), 0.35 + rng.uniform(0, 0.6)) for _ in range(16)]
-            return pot + [solid(*ellipsoid(np.array(blob), (0.09, 0.09, 0.13)), 0, green) for blob in blobs]
+            return pot + [_prop(ellipsoid(blob, (0.09, 0.09, 0.13)), green) for blob in blobs]
         case "animal":
             return _animal(x, y, size, first)
         case "statue":
             return _statue(x, y, first, rng)
         case _:
-            return [solid(*cone(np.array([x, y, 0.0]), 0.19 * size, 0.23 * size, 0.8 * size), 0, second)]
+            return [_prop(cone(np.array([x, y, 0.0]), 0.19 * size, 0.23 * size, 0.8 * size), second)]
 
 
 def _statue(x: float, y: float, stone: Solid, rng: Rng) -> list[Layer]:
@@ -142,7 +148,7 @@ def _statue(x: float, y: float, stone: Solid, rng: Rng) -> list[Layer]:
     feet = feet[feet[:, 2] < plinth + 0.3]
     low, high = feet.min(0) - 0.06, feet.max(0) + 0.06
     meshes = ("skin", "left_eye", "right_eye") if rng.random() < 0.5 else ("tights",)
-    figure = [solid(standing[body.rows(mesh)], body.own_faces(mesh), 0, stone) for mesh in meshes]
+    figure = [_prop((standing[body.rows(mesh)], body.own_faces(mesh)), stone) for mesh in meshes]
     under: Box = ((float(low[0]), float(low[1]), 0.0), (float(high[0]), float(high[1]), plinth))
     return figure + _boxes([under], stone)
 
@@ -153,8 +159,8 @@ def _animal(x: float, y: float, size: float, fur: Solid) -> list[Layer]:
     blobs += [((x + 0.43, y - 0.05, 0.54), (0.07, 0.05, 0.05)), ((x - 0.36, y, 0.52), (0.12, 0.03, 0.04))]
     blobs += [((x + a, y + b, 0.17), (0.045, 0.045, 0.2)) for a in (-0.22, 0.22) for b in (-0.07, 0.07)]
     centre = np.array([x, y, 0.0])
-    moved = [(centre + size * (np.array(at) - centre), tuple(size * r for r in radii)) for at, radii in blobs]
-    return [solid(*ellipsoid(at, (radii[0], radii[1], radii[2])), 0, fur) for at, radii in moved]
+    moved = [(centre + size * (np.array(at) - centre), size * np.array(radii)) for at, radii in blobs]
+    return [_prop(ellipsoid(at, radii), fur) for at, radii in moved]
 
 
 def table(low: tuple[float, float, float], high: tuple[float, float, float], rng: Rng) -> list[Layer]:
@@ -166,8 +172,7 @@ def table(low: tuple[float, float, float], high: tuple[float, float, float], rng
     for _ in range(int(rng.integers(0, 5))):
         a, b = float(rng.uniform(x + 0.05, right - 0.05)), float(rng.uniform(y + 0.05, back - 0.05))
         wide, high_ = float(rng.uniform(0.02, 0.08)), float(rng.uniform(0.03, 0.15))
-        mesh = cone(np.array([a, b, top]), 0.8 * wide, wide, 2 * high_)
-        layers.append(solid(*mesh, 0, _surface(rng)))
+        layers.append(_prop(cone(np.array([a, b, top]), 0.8 * wide, wide, 2 * high_), _surface(rng)))
     return layers
 
 
@@ -194,4 +199,4 @@ def make_occluder(camera_position: Floats, target: Floats, rng: Rng) -> list[Lay
             spots = rng.normal((x + side * 0.4, y, 0.0), (0.12, 0.08, 0.0), (36, 3))
             spots[:, 2] = rng.uniform(0, 0.95 * float(camera_position[2]) + 0.05, 36)
             sizes = rng.uniform(0.02, 0.07, (36, 3))
-            return [solid(*ellipsoid(at, (a, b, c)), 0, green) for at, (a, b, c) in zip(spots, sizes, strict=True)]
+            return [_prop(ellipsoid(at, radii), green) for at, radii in zip(spots, sizes, strict=True)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from discreet.data.people.body import Figure, template
 from discreet.data.people.materials import Material
-from discreet.data.people.mesh import Layer, compact, cut_at_zero
+from discreet.data.people.mesh import Layer, compact, cut_at_zero, solid
 from discreet.data.people.noise import noise
 
 Floats = NDArray[np.floating]
@@ -71,9 +71,8 @@ def cut_garment(figure: Figure, garment: Garment, seed: int = 0) -> Layer | None
     used = rows[some]
     # What hangs over hollows must know the cloth beyond its hems.
     lifted = _drape(figure, garment, seed)[some] if garment.drape else _lifted(figure, garment, used, seed)
-    labels = np.full(len(cut.faces), garment.label, np.uint8)
-    layer = Layer(cut.extend(lifted), cut.faces, cut.extend(body.points[used]), labels, garment.material)
-    return compact(layer)
+    points = cut.extend(body.points[used])
+    return compact(solid(cut.extend(lifted), cut.faces, garment.label, garment.material, points))
 
 
 def _lifted(figure: Figure, garment: Garment, rows: Ints, seed: int) -> Floats:

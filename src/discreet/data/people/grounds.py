@@ -11,6 +11,7 @@ from discreet.data.people.camera import Camera
 from discreet.data.people.materials import Colour, blend, plain
 from discreet.data.people.mesh import Layer, solid
 from discreet.data.people.noise import noise
+from discreet.data.people.parts import Part
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
@@ -130,4 +131,4 @@ def ground_layer(material: Floor) -> Layer:
     y, x = (grid.ravel() for grid in np.meshgrid(ends, ends, indexing="ij"))
     low = np.arange(12).reshape(3, 4)[:, :3].ravel()
     faces = np.concatenate([np.stack([low, low + 1, low + 5], 1), np.stack([low, low + 5, low + 4], 1)])
-    return solid(np.stack([x, y, np.zeros_like(x)], 1), faces.astype(np.int32), 0, material)
+    return solid(np.stack([x, y, np.zeros_like(x)], 1), faces.astype(np.int32), Part.BACKGROUND, material)

@@ -16,7 +16,7 @@ from discreet.data.people.body import Figure, template
 from discreet.data.people.garments import NECK, Garment, cut_garment
 from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Hair, Material
-from discreet.data.people.mesh import Layer, compact, cut_at_zero, ellipsoid
+from discreet.data.people.mesh import Layer, compact, cut_at_zero, ellipsoid, solid
 from discreet.data.people.noise import noise
 from discreet.data.people.parts import Part
 from discreet.data.people.strands import braid, lay_over, locks, ribbons, tail
@@ -85,7 +85,7 @@ def grow_hair(
         layers.append(_curtain(figure, identity, material, rng, hat_line, worn))
     for vertices, faces, sides in _strands(figure, kind, own, hat_line):
         posed = lay_over(_beside(figure, vertices), worn if kind != "bun" else (), _OFF_CLOTH, sides)
-        layers.append(Layer(posed, faces, vertices, np.full(len(faces), Part.HAIR, np.uint8), material))
+        layers.append(solid(posed, faces, Part.HAIR, material, vertices))
     return [layer for layer in layers if layer is not None]
 
 
@@ -186,8 +186,7 @@ def _curtain(
     rows, cut = cut.narrowed(len(points))
     posed = loose.mixed(figure.vertices, rows) + loose.mixed(figure.normals, rows) * lift[rows, None]
     posed = lay_over(posed, worn, _OFF_CLOTH + loose.bulge[rows])
-    labels = np.full(len(cut.faces), Part.HAIR, np.uint8)
-    return compact(Layer(cut.extend(posed), cut.faces, cut.extend(points[rows]), labels, material))
+    return compact(solid(cut.extend(posed), cut.faces, Part.HAIR, material, cut.extend(points[rows])))
 
 
 def _strands(

@@ -103,7 +103,7 @@ def _pompom(figure: Figure, lift: Floats, colour: Colour) -> Layer:
     up = np.array([0.0, 0.0, lift[top] + _POMPOM_STANDS * radius])
     vertices, faces = ellipsoid(figure.shaped[top] + up, (radius, radius, radius))
     material = Hair(colour, seed=3, curly=True)
-    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), Part.HAT, np.uint8), material)
+    return solid(figure.on_head(vertices), faces, Part.HAT, material, vertices)
 
 
 def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) -> Layer:
@@ -130,7 +130,7 @@ def _brim(figure: Figure, kind: str, line: float, material: Material, rng: Rng) 
         [np.stack([row, row + 1, row + count], 1), np.stack([row + 1, row + count + 1, row + count], 1)]
     ).astype(np.int32)
     faces = faces[(width[row] + width[row + 1])[np.tile(row, 2)] > 0.004]
-    return Layer(figure.on_head(vertices), faces, vertices, np.full(len(faces), Part.HAT, np.uint8), material)
+    return solid(figure.on_head(vertices), faces, Part.HAT, material, vertices)
 
 
 def _glasses(figure: Figure, rng: Rng, *, dark: bool) -> Layer:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from discreet.data.people.materials import Material
@@ -137,11 +137,11 @@ def compact(layer: Layer) -> Layer:
     )
 
 
-def solid(vertices: Floats, faces: Ints, label: int, material: Material) -> Layer:
-    """A layer with one label whose texture points are its vertices."""
-    vertices = np.asarray(vertices, np.float32)
-    faces = np.asarray(faces, np.int32)
-    return Layer(vertices, faces, vertices, np.full(len(faces), label, np.uint8), material)
+def solid(vertices: Floats, faces: Ints, label: int, material: Material, texture_points: Floats | None = None) -> Layer:
+    """A layer with one label, whose texture points are its vertices unless others are given."""
+    vertices, faces = np.asarray(vertices, np.float32), np.asarray(faces, np.int32)
+    texture_points = vertices if texture_points is None else np.asarray(texture_points, np.float32)
+    return Layer(vertices, faces, texture_points, np.full(len(faces), label, np.uint8), material)
 
 
 def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> tuple[Floats, Ints]:
@@ -171,8 +171,8 @@ def cone(foot: Floats, low: float, high: float, height: float) -> tuple[Floats, 
     return vertices.astype(np.float32), np.concatenate(faces).astype(np.int32)
 
 
-def ellipsoid(centre: Floats, radii: tuple[float, float, float]) -> tuple[Floats, Ints]:
-    """Vertices and faces of an ellipsoid, 16 by 9 sides."""
+def ellipsoid(centre: ArrayLike, radii: ArrayLike) -> tuple[Floats, Ints]:
+    """Vertices and faces of an ellipsoid about a point [3] with radii [3], 16 by 9 sides."""
     points, faces = _ball()
     return (np.asarray(centre) + points * np.asarray(radii)).astype(np.float32), faces.copy()
 

@@ -16,7 +16,7 @@ from discreet.data.people.furniture import make_mat, make_seat, make_step
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
-from discreet.data.people.mesh import Layer
+from discreet.data.people.mesh import Layer, solid
 from discreet.data.people.parts import Part
 from discreet.data.people.pose import Pose, draw_pose
 from discreet.data.people.postures import POSTURES
@@ -145,9 +145,8 @@ def make_person(
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
         x, y, z = (float(value) for value in eye)
         rows, faces = body.rows(name), body.own_faces(name)
-        labels = np.full(len(faces), Part.FACE, np.uint8)
         material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
-        layers.append(Layer(figure.vertices[rows], faces, body.points[rows], labels, material))
+        layers.append(solid(figure.vertices[rows], faces, Part.FACE, material, body.points[rows]))
     # One seed for all: pieces that crumple alike go on in each other, and lie over each other.
     crumple = int(rng.integers(1000))
     pieces = [cut_garment(figure, garment, crumple) for garment in outfit]
