@@ -73,7 +73,8 @@ def generate_people(
 
     Raises:
         ConfigurationError: an option is out of range, the set was begun with another, or `out` holds something else.
-        DataError: a file cannot be written, or a worker was killed; what is finished stays.
+        DataError: a file cannot be written, a worker was killed, or a picture has no view of its main person; what is
+            finished stays.
         DependencyError: the caster is "embree", and embreex is not installed.
     """
     style = ",".join(member.name for member in _find_styles(style))

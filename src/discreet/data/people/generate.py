@@ -20,7 +20,7 @@ from discreet.data.people.scene import Scene, compose_scene
 from discreet.data.people.stage import Stage, View, build_stage, look
 from discreet.data.people.styles import Style, find_style
 from discreet.data.people.thermal import thermograph
-from discreet.errors import ConfigurationError
+from discreet.errors import ConfigurationError, DataError
 
 PICTURES_A_SUBJECT = 4
 _SUBJECTS_A_BLOCK = 4
@@ -67,6 +67,7 @@ def render_picture(
 
     Raises:
         ConfigurationError: an option is out of range.
+        DataError: no view of the main person was found.
         DependencyError: the caster is "embree", and embreex is not installed.
     """
     world = find_style(style)
@@ -80,7 +81,10 @@ def render_picture(
         if framed is not None:
             break
     else:
-        raise RuntimeError(f"no view of the main person of picture {index} in {_ATTEMPTS} attempts")
+        raise DataError(
+            f"picture {index} of style {style} and seed {seed} shows too little of its main person, "
+            f"{_ATTEMPTS} times of {_ATTEMPTS}; choose another seed"
+        )
     scene, stage, view = framed
     # Generators of their own: how a picture is developed, or masked, changes nothing else in it.
     develop_rng = np.random.default_rng([seed, world.number, _FOR_DEVELOPMENT, index])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from discreet.data.people import STYLES, render_picture, shading
+from discreet.data.people import STYLES, generate, render_picture, shading
 from discreet.data.people.body import part_labels, pose_body, template
 from discreet.data.people.face import Skin
 from discreet.data.people.generate import PICTURES_A_SUBJECT, RenderedPicture, main_subject
@@ -16,7 +16,7 @@ from discreet.data.people.scene import Camera, Light, Scene
 from discreet.data.people.shading import Hits
 from discreet.data.people.stage import build_stage, look
 from discreet.data.people.styles import find_style
-from discreet.errors import ConfigurationError
+from discreet.errors import ConfigurationError, DataError
 from discreet.labels import CIHP
 
 SIZE = 72
@@ -162,3 +162,9 @@ def test_materials_without_patterns_keep_their_colour() -> None:
 def test_bad_options_are_refused(style: str, seed: int, index: int, size_px: int, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         render_picture(style, seed, index, size_px)
+
+
+def test_a_picture_without_a_view_of_its_main_person_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "_keep_main_largest", lambda *_: None)
+    with pytest.raises(DataError, match="picture 3 of style store and seed 5"):
+        render_picture("store", 5, 3, 64)
