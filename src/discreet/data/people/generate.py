@@ -22,12 +22,15 @@ from discreet.data.people.styles import Style, find_style
 from discreet.data.people.thermal import thermograph
 from discreet.errors import ConfigurationError, DataError
 
+Rng = np.random.Generator
+
 PICTURES_A_SUBJECT = 4
 _SUBJECTS_A_BLOCK = 4
-_LEAST_AREA = 0.03
+_LEAST_AREA = 0.03  # of the picture, that the main person covers
 _ATTEMPTS = 20
-_MASKED_QUALITY = 95
-_DIM = 0.42
+_MASKED_QUALITY = 95  # of JPEG; see RenderedPicture
+_DIM = 0.42  # mean light from everywhere: most nights have less, and many a flash
+# In the seed of each generator: they never change.
 _FOR_PICTURE, _FOR_SUBJECT, _FOR_PASSER_BY, _FOR_ORDER, _FOR_MASK, _FOR_DEVELOPMENT = range(6)
 
 
@@ -73,45 +76,55 @@ def render_picture(
     world = find_style(style)
     check_options(size_px=size_px, seed=seed, index=index)
     check_share(face_masks)
-    caster = choose_caster(caster)
-    for attempt in range(_ATTEMPTS):
-        rng = np.random.default_rng([seed, world.number, _FOR_PICTURE, index, attempt])
-        scene = _compose(world, seed, index, size_px, rng)
-        framed = _keep_main_largest(scene, size_px, caster)
-        if framed is not None:
-            break
-    else:
-        raise DataError(
-            f"picture {index} of style {style} and seed {seed} shows too little of its main person, "
-            f"{_ATTEMPTS} times of {_ATTEMPTS}; choose another seed"
-        )
-    scene, stage, view = framed
+    scene, stage, view, rng = _find_view(world, seed, index, size_px, choose_caster(caster))
     # Generators of their own: how a picture is developed, or masked, changes nothing else in it.
-    develop_rng = np.random.default_rng([seed, world.number, _FOR_DEVELOPMENT, index])
+    develop_rng, mask_rng = (_rng(world, seed, purpose, index) for purpose in (_FOR_DEVELOPMENT, _FOR_MASK))
     development = draw_development(world, _is_dim(scene), develop_rng)
     quality = development.quality
     if world.thermal:
         image = thermograph(scene, stage, view, size_px, develop_rng)
     else:
         image = photograph(scene, stage, view, development, size_px, rng)
-    shown = np.unique(view.persons[view.persons > 0])
-    renumbered = np.zeros(256, np.uint8)
-    renumbered[shown] = np.arange(1, len(shown) + 1)
-    subjects = tuple(scene.persons[number - 1].subject for number in shown)
-    persons = renumbered[view.persons]
-    mask_rng = np.random.default_rng([seed, world.number, _FOR_MASK, index])
+    persons, subjects = _renumbered(view.persons, scene)
     if mask_rng.random() < face_masks:
         image, quality = mask_as_served(image, view.parts, persons, mask_rng), _MASKED_QUALITY
     return RenderedPicture(image, view.parts, persons, subjects, quality)
 
 
-def _compose(style: Style, seed: int, index: int, size_px: int, rng: np.random.Generator) -> Scene:
+def _rng(style: Style, seed: int, purpose: int, *numbers: int) -> Rng:
+    """The generator for one purpose, of the picture, subject or block of these numbers."""
+    return np.random.default_rng([seed, style.number, purpose, *numbers])
+
+
+def _find_view(style: Style, seed: int, index: int, size_px: int, caster: str) -> tuple[Scene, Stage, View, Rng]:
+    """The first scene in which the main person is seen well, and the generator that goes on from it."""
+    for attempt in range(_ATTEMPTS):
+        rng = _rng(style, seed, _FOR_PICTURE, index, attempt)
+        scene = _compose(style, seed, index, size_px, rng)
+        framed = _keep_main_largest(scene, size_px, caster)
+        if framed is not None:
+            return *framed, rng
+    raise DataError(
+        f"picture {index} of style {style.name} and seed {seed} shows too little of its main person, "
+        f"{_ATTEMPTS} times of {_ATTEMPTS}; choose another seed"
+    )
+
+
+def _compose(style: Style, seed: int, index: int, size_px: int, rng: Rng) -> Scene:
     """The scene of a picture: its main person and passers-by who are in no other."""
     others = []
     for number in range(int(rng.choice(len(style.crowd), p=style.crowd))):
-        own = np.random.default_rng([seed, style.number, _FOR_PASSER_BY, index, number])
+        own = _rng(style, seed, _FOR_PASSER_BY, index, number)
         others.append(draw_identity(f"{style.name}-{seed}-passer-by-{index:05d}-{number + 1}", own))
     return compose_scene(style, main_subject(style, seed, index), others, size_px, rng)
+
+
+def _renumbered(persons: NDArray[np.uint8], scene: Scene) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Person ids without gaps, [H, W], and the subject of each in order."""
+    shown = np.unique(persons[persons > 0])
+    new = np.zeros(256, np.uint8)
+    new[shown] = np.arange(1, len(shown) + 1)
+    return new[persons], tuple(scene.persons[number - 1].subject for number in shown)
 
 
 def _is_dim(scene: Scene) -> bool:
@@ -123,10 +136,9 @@ def main_subject(style: Style, seed: int, index: int) -> Identity:
     """The identity picture `index` is about: each of four for four of sixteen pictures in a row."""
     block_size = PICTURES_A_SUBJECT * _SUBJECTS_A_BLOCK
     block, place = divmod(index, block_size)
-    order = np.random.default_rng([seed, style.number, _FOR_ORDER, block]).permutation(block_size)
+    order = _rng(style, seed, _FOR_ORDER, block).permutation(block_size)
     number = block * _SUBJECTS_A_BLOCK + int(order[place]) % _SUBJECTS_A_BLOCK
-    rng = np.random.default_rng([seed, style.number, _FOR_SUBJECT, number])
-    return draw_identity(f"{style.name}-{seed}-{number:05d}", rng)
+    return draw_identity(f"{style.name}-{seed}-{number:05d}", _rng(style, seed, _FOR_SUBJECT, number))
 
 
 def _keep_main_largest(scene: Scene, size_px: int, caster: str) -> tuple[Scene, Stage, View] | None:
