@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from discreet.data.people.places import is_out_of_doors
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
 Triple = tuple[float, float, float]
 
 _NONE = (0.0, 0.0, 0.0)
-_OUT_OF_DOORS = ("street", "houses", "wall", "park", "beach", "field", "slope")
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _draw_fading(rng: Rng) -> dict[str, Any]:
 def _draw_air_and_lens(style: Style, odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
     """What lies between the people and the sensor."""
     drawn: dict[str, Any] = {}
-    outside = sum(style.places.get(place, 0.0) for place in _OUT_OF_DOORS) / sum(style.places.values())
+    outside = sum(odds for place, odds in style.places.items() if is_out_of_doors(place)) / sum(style.places.values())
     if _happens(odds.haze * outside, rng):
         drawn["haze"] = _between(0.012, 0.06, rng)
         drawn["haze_colour"] = _triple(_between(0.35, 0.8, rng) * np.array([0.96, 1.0, 1.05]))

@@ -27,21 +27,6 @@ _GROUNDS = {
     "sheet": (0.8, 0.8, 0.8),
     "snow": (0.9, 0.92, 0.95),
 }
-_GROUND_OF = {
-    "street": ("asphalt", "asphalt", "tiles"),
-    "houses": ("asphalt", "tiles", "tiles"),
-    "wall": ("asphalt", "tiles", "gravel"),
-    "park": ("grass", "grass", "gravel"),
-    "beach": ("sand",),
-    "field": ("grass",),
-    "station": ("tiles", "asphalt"),
-    "corridor": ("tiles", "carpet"),
-    "shop": ("tiles", "boards", "carpet"),
-    "room": ("boards", "boards", "carpet", "tiles"),
-    "kitchen": ("tiles", "boards"),
-    "sheet": ("sheet", "sheet", "sheet", "boards"),
-    "slope": ("snow",),
-}
 # Metres: as far as the horizon is lower than where it would be by less than a pixel; large faces are less exact.
 _HORIZON_M, _NEAR_M = 2000.0, 60.0
 _JOINT = 0.05  # of a tile
@@ -111,9 +96,9 @@ def _joints(places_N: Floats, widths_N: Floats) -> Floats:
     return (before[1] - before[0]) / widths
 
 
-def draw_ground(kind: str, camera: Camera, size_px: int, rng: Rng) -> tuple[Layer, Floats]:
-    """The ground as a camera sees it, and its colour."""
-    surface = str(rng.choice(_GROUND_OF[kind]))
+def draw_ground(kinds: tuple[str, ...], camera: Camera, size_px: int, rng: Rng) -> tuple[Layer, Floats]:
+    """A ground of one of some kinds, as a camera sees it, and its colour."""
+    surface = str(rng.choice(kinds))
     colour = np.clip(np.asarray(_GROUNDS[surface]) * rng.uniform(0.65, 1.3) * rng.uniform(0.94, 1.06, 3), 0, 0.95)
     if surface == "sheet":
         colour = np.clip(rng.uniform(0.25, 0.95) * rng.uniform(0.8, 1.05, 3), 0, 1)

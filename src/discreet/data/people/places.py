@@ -23,6 +23,7 @@ Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
 _LAMPLIGHT_M = 12.0  # where half of it is left
+_HALF_A_CORRIDOR_M, _HALF_A_ROOM_M = 1.3, 2.2  # its width, at least
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,39 @@ class Place:
 
 @dataclass(frozen=True)
 class _Site:
-    """What a place is drawn for: everybody's bounds [3], the ground's colour [3], darkness."""
+    """What a place is painted around: how far people reach back and to the sides, metres; the ground's colour [3]."""
 
-    low: Floats
-    high: Floats
+    back: float
+    half: float
     ground: Floats
     night: bool
+
+    def free_beside(self, least: float) -> float:
+        """How far to either side things may stand before walls that are that far away or, from people, farther."""
+        return max(least, self.half)
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """Boards from far to near, and how far beside and behind the origin things may stand before them, metres."""
+
+    boards: list[Board]
+    beside: float = np.inf
+    behind: float = np.inf
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of place.
+
+    Args:
+        paint: what is behind everybody. grounds: each as likely as it is often named.
+        above: "sky" out of doors, a "ceiling", or the upper end of a "sheet".
+    """
+
+    paint: Callable[[_Site, Rng], _Painted]
+    grounds: tuple[str, ...]
+    above: str = "sky"
 
 
 @dataclass(frozen=True)
@@ -69,27 +97,26 @@ class Surroundings:
 
 def draw_place(kind: str, around: Surroundings, size_px: int, rng: Rng) -> Place:
     """One of PLACES."""
-    camera = around.camera
-    ground, colour = draw_ground(kind, camera, size_px, rng)
-    site = _Site(around.low, around.high, colour, around.night)
+    place, camera = PLACES[kind], around.camera
+    ground, colour = draw_ground(place.grounds, camera, size_px, rng)
+    half = float(np.abs([around.low[0], around.high[0]]).max())
+    site = _Site(float(around.high[1]), half, colour, around.night)
     middles = np.arange(size_px) + 0.5
     rays = camera.grid(middles, middles, size_px).reshape(size_px, size_px, 3)
-    canvas = _ceiling(rays, camera, rng) if kind in _INDOORS else textures.sky(rays, rng, night=site.night)
+    indoors = place.above == "ceiling"
+    canvas = _ceiling(rays, camera, rng) if indoors else textures.sky(rays, rng, night=site.night)
     canvas[rays[..., 2] < 0] = colour * around.ground_gain ** (1 / 2.2)  # seen through glass alone
-    boards, reach = PLACES[kind](site, rng)
-    canvas, bare = paint_boards(canvas.astype(np.float32), camera, boards)
+    painted = place.paint(site, rng)
+    canvas, bare = paint_boards(canvas.astype(np.float32), camera, painted.boards)
     if site.night:
         canvas = canvas * rng.uniform(0.35, 0.75)
         bare = bare * _lamplight(rays, camera)
-    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, bare, _room_for_things(kind, site, reach))
+    return Place(np.clip(canvas, 0, 1).astype(np.float32), ground, bare, (painted.beside, painted.behind))
 
 
-def _room_for_things(kind: str, site: _Site, reach: float) -> tuple[float, float]:
-    """As far as the nearest that a side wall may be, and the back wall is."""
-    beside = (
-        max(_NARROWEST_M[kind], float(np.abs([site.low[0], site.high[0]]).max())) if kind in _NARROWEST_M else np.inf
-    )
-    return beside, reach if kind in (*_INDOORS, "wall", "sheet") else np.inf
+def is_out_of_doors(kind: str) -> bool:
+    """Whether one of PLACES is under the sky."""
+    return PLACES[kind].above == "sky"
 
 
 def _lamplight(rays: Floats, camera: Camera) -> Floats:
@@ -118,9 +145,9 @@ def _beside(x: float, start: float, end: float, height: float, picture: Image.Im
     return Board(np.array([x, start, 0.0]), np.array([0.0, end - start, 0.0]), height, np.asarray(picture), repeats)
 
 
-def _street(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _street(site: _Site, rng: Rng) -> _Painted:
     """Fronts on both sides that run away from the camera, cars, trees, poles."""
-    near = float(site.high[1]) + 3
+    near = site.back + 3
     end = near + rng.uniform(25, 60)
     boards = _row_of_fronts(site, end, rng)
     height = rng.uniform(7, 12)
@@ -129,7 +156,7 @@ def _street(site: _Site, rng: Rng) -> tuple[list[Board], float]:
         if rng.random() < 0.85:
             boards.append(_beside(side * rng.uniform(4.5, 9), -4.0, end, height, front, (end + 4) / 14))
     boards += _standing(pictures.OUTDOORS, near, near + 18, (-9, 9), int(rng.integers(3, 10)), rng)
-    return boards, near
+    return _Painted(boards)
 
 
 def _row_of_fronts(site: _Site, depth: float, rng: Rng) -> list[Board]:
@@ -163,17 +190,17 @@ def _standing(
     return boards
 
 
-def _houses(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _houses(site: _Site, rng: Rng) -> _Painted:
     """A row of fronts across the street."""
-    near = float(site.high[1]) + 2
+    near = site.back + 2
     depth = near + rng.uniform(3, 14)
     boards = _row_of_fronts(site, depth, rng)
-    return boards + _standing(pictures.OUTDOORS, near, depth, (-8, 8), int(rng.integers(1, 8)), rng), near
+    return _Painted(boards + _standing(pictures.OUTDOORS, near, depth, (-8, 8), int(rng.integers(1, 8)), rng))
 
 
-def _wall(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _wall(site: _Site, rng: Rng) -> _Painted:
     """One wall close behind everybody, with doors, posters, writing."""
-    depth = float(site.high[1]) + rng.uniform(0.4, 2.0)
+    depth = site.back + rng.uniform(0.4, 2.0)
     surface = textures.wall(8.0, 5.0, rng, ("bricks", "plaster", "boards", "panels", "tiles"))
     if rng.random() < 0.4:
         pen = ImageDraw.Draw(surface)
@@ -184,7 +211,7 @@ def _wall(site: _Site, rng: Rng) -> tuple[list[Board], float]:
         np.array([-16.0, depth, 0.0]), np.array([32.0, 0, 0]), 5.0, np.asarray(textures.soiled(surface, rng)), 4.0
     )
     hung = (pictures.door, pictures.framed_picture, pictures.window)
-    return [board, *_hung(hung, depth, 3.5, int(rng.integers(0, 5)), rng)], depth
+    return _Painted([board, *_hung(hung, depth, 3.5, int(rng.integers(0, 5)), rng)], behind=depth)
 
 
 def _hung(
@@ -200,19 +227,18 @@ def _hung(
     return boards
 
 
-def _park(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _park(site: _Site, rng: Rng) -> _Painted:
     """Trees and bushes before a green line; a path, benches far away, a house now and then."""
-    near = float(site.high[1]) + 2.5
+    near = site.back + 2.5
     depth = near + rng.uniform(6, 40)
     boards = _row_of_fronts(site, depth + 3, rng) if rng.random() < 0.2 else []
     boards.append(greenery(depth, rng, rng.uniform(2.5, 14)))
     things = (pictures.tree, pictures.tree, pictures.tree, pictures.tree, pictures.pole, pictures.fence)
-    return boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng), near
+    return _Painted(boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng))
 
 
-def _beach(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _beach(site: _Site, rng: Rng) -> _Painted:
     """The sea as a band up to the horizon, perhaps hills."""
-    near = float(site.high[1]) + 3
     boards = []
     if rng.random() < 0.5:
         boards.append(greenery(400.0, rng, rng.uniform(15, 60)))
@@ -223,12 +249,12 @@ def _beach(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     pixels = np.full((60, 300, 4), 255, np.uint8)
     pixels[..., :3] = np.clip(water, 0, 1) * 255
     boards.append(Board(np.array([-200.0, 60.0, 0.0]), np.array([400.0, 0, 0]), height, pixels))
-    return boards, near + 4
+    return _Painted(boards)
 
 
-def _field(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _field(site: _Site, rng: Rng) -> _Painted:
     """A sports field: stands or trees behind, hoardings with letters, a goal."""
-    near = float(site.high[1]) + 3
+    near = site.back + 3
     depth = near + rng.uniform(8, 25)
     boards = [greenery(depth + 4, rng, rng.uniform(4, 10))]
     strip = textures.blank(18, 1.0, textures.some_colour(rng, 1))
@@ -242,22 +268,22 @@ def _field(site: _Site, rng: Rng) -> tuple[list[Board], float]:
     goal = textures.blank(7.3, 2.4)
     ImageDraw.Draw(goal).rectangle([2, 2, goal.width - 3, goal.height + 9], outline=(240, 240, 240, 255), width=6)
     boards.append(facing_board(float(rng.uniform(-8, 8)), depth - 2, 0.0, goal, 2.4))
-    return boards, near
+    return _Painted(boards)
 
 
-def _slope(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _slope(site: _Site, rng: Rng) -> _Painted:
     """Snow, firs with snow on them before a hill, poles and fences."""
-    near = float(site.high[1]) + 2.5
+    near = site.back + 2.5
     depth = near + rng.uniform(6, 40)
     boards = [hill(depth + 60, rng)] if rng.random() < 0.6 else []
     boards.append(greenery(depth, rng, rng.uniform(2.5, 12)))
     things = (pictures.fir, pictures.fir, pictures.fir, pictures.pole, pictures.fence)
-    return boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng), near
+    return _Painted(boards + _standing(things, near, depth, (-9, 9), int(rng.integers(3, 9)), rng))
 
 
-def _station(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _station(site: _Site, rng: Rng) -> _Painted:
     """A hall: a tiled wall with boards and a train or gates, pillars."""
-    near = float(site.high[1]) + 1.5
+    near = site.back + 1.5
     depth = near + rng.uniform(1.5, 10)
     back = textures.soiled(textures.wall(12.0, 4.5, rng, ("tiles", "panels")), rng)
     pen = ImageDraw.Draw(back)
@@ -276,13 +302,13 @@ def _station(site: _Site, rng: Rng) -> tuple[list[Board], float]:
         facing_board(float(x), near + 0.5, 0.0, pillar, 4.5)
         for x in np.arange(-9, 9, rng.uniform(3, 6)) + rng.uniform(0, 3)
     ]
-    return boards, near
+    return _Painted(boards, behind=near)
 
 
-def _corridor(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _corridor(site: _Site, rng: Rng) -> _Painted:
     """Two walls with doors that run to a far end."""
-    half = max(1.3, float(np.abs([site.low[0], site.high[0]]).max()) + 0.2) + rng.uniform(0, 0.8)
-    end = float(site.high[1]) + rng.uniform(2, 16)
+    half = max(_HALF_A_CORRIDOR_M, site.half + 0.2) + rng.uniform(0, 0.8)
+    end = site.back + rng.uniform(2, 16)
     kinds = ("plaster", "panels", "tiles", "bricks")
     boards = [facing_board(0.0, end, 0.0, textures.soiled(textures.wall(2 * half + 1, 3.1, rng, kinds), rng), 3.1)]
     boards += _hung((pictures.door, pictures.window, pictures.framed_picture), end, half * 0.6, 1, rng)
@@ -295,13 +321,13 @@ def _corridor(site: _Site, rng: Rng) -> tuple[list[Board], float]:
         )
     side_wall = textures.soiled(side_wall, rng)
     boards += [_beside(side * half, -6.0, end, 3.1, side_wall, (end + 6) / 4) for side in (-1, 1)]
-    return boards, 0.95 * float(np.hypot(half, end))
+    return _Painted(boards, site.free_beside(_HALF_A_CORRIDOR_M), 0.95 * float(np.hypot(half, end)))
 
 
 def _indoor_walls(site: _Site, rng: Rng, gap: tuple[float, float]) -> tuple[list[Board], float, float]:
     """A back wall and the sides of a room; its depth and half its width."""
-    depth = float(site.high[1]) + rng.uniform(*gap)
-    half = max(2.2, float(np.abs([site.low[0], site.high[0]]).max()) + 0.4) + rng.uniform(0.0, 2.5)
+    depth = site.back + rng.uniform(*gap)
+    half = max(_HALF_A_ROOM_M, site.half + 0.4) + rng.uniform(0.0, 2.5)
     kinds = ("plaster", "plaster", "plaster", "stripes", "panels", "boards", "bricks")
     wide = textures.wall(2 * half, 3.0, rng, kinds)
     back = facing_board(0.0, depth, 0.0, textures.soiled(wide, rng), 3.0)
@@ -310,12 +336,12 @@ def _indoor_walls(site: _Site, rng: Rng, gap: tuple[float, float]) -> tuple[list
     return [back, *sides], depth, half
 
 
-def _room(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _room(site: _Site, rng: Rng) -> _Painted:
     """A living room or bedroom: furniture along the back wall, windows and pictures over it."""
     boards, depth, half = _indoor_walls(site, rng, (0.9, 3.0))
     boards += _hung(pictures.HUNG, depth, half - 0.5, int(rng.integers(1, 5)), rng)
     boards += _along_the_wall(pictures.FURNITURE, depth, half, rng)
-    return boards, depth - 0.4
+    return _Painted(boards, site.free_beside(_HALF_A_ROOM_M), depth - 0.4)
 
 
 def _along_the_wall(
@@ -333,27 +359,27 @@ def _along_the_wall(
     return sorted(boards, key=lambda board: -float(board.corner[1]))
 
 
-def _kitchen(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _kitchen(site: _Site, rng: Rng) -> _Painted:
     """Cupboards along the back wall."""
     boards, depth, half = _indoor_walls(site, rng, (0.8, 2.2))
     boards += _hung(pictures.HUNG[:2], depth, half * 0.5, 1, rng)
     boards += _along_the_wall((pictures.kitchen, pictures.cabinet, pictures.shelf), depth, half, rng)
-    return boards, depth - 0.4
+    return _Painted(boards, site.free_beside(_HALF_A_ROOM_M), depth - 0.4)
 
 
-def _shop(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _shop(site: _Site, rng: Rng) -> _Painted:
     """Racks of clothes and shelves, along the wall and before it."""
     boards, depth, half = _indoor_walls(site, rng, (1.2, 6.0))
     boards += _hung(pictures.HUNG[2:], depth, half - 0.5, int(rng.integers(0, 4)), rng)
     boards += _along_the_wall(pictures.GOODS, depth, half, rng)
-    near = float(site.high[1]) + 0.8
+    near = site.back + 0.8
     boards += _standing(pictures.GOODS, near, max(depth - 0.5, near + 0.1), (-half, half), int(rng.integers(1, 6)), rng)
-    return boards, near
+    return _Painted(boards, site.free_beside(_HALF_A_ROOM_M), near)
 
 
-def _sheet(site: _Site, rng: Rng) -> tuple[list[Board], float]:
+def _sheet(site: _Site, rng: Rng) -> _Painted:
     """A paper roll, a curtain, panels or a painted cloth, lit from somewhere."""
-    depth = float(site.high[1]) + rng.uniform(0.6, 2.5)
+    depth = site.back + rng.uniform(0.6, 2.5)
     base = np.clip(site.ground if rng.random() < 0.6 else textures.some_colour(rng, 1.2), 0, 1)
     row, column = np.mgrid[:160, :240].astype(np.float32) / 200
     centre = rng.uniform(0.3, 0.7, 2)
@@ -369,25 +395,21 @@ def _sheet(site: _Site, rng: Rng) -> tuple[list[Board], float]:
             shade = shade * (0.75 + 0.5 * textures.plane_noise(240, 160, (6, 5), seed))
     pixels = np.full((160, 240, 4), 255, np.uint8)
     pixels[..., :3] = np.clip(shade[..., None] * base, 0, 1) * 255
-    return [Board(np.array([-9.0, depth, 0.0]), np.array([18.0, 0, 0]), 12.0, pixels)], depth
+    return _Painted([Board(np.array([-9.0, depth, 0.0]), np.array([18.0, 0, 0]), 12.0, pixels)], behind=depth)
 
 
-Painter = Callable[[_Site, Rng], tuple[list[Board], float]]
-PLACES: dict[str, Painter] = {
-    "street": _street,
-    "houses": _houses,
-    "wall": _wall,
-    "park": _park,
-    "beach": _beach,
-    "field": _field,
-    "station": _station,
-    "corridor": _corridor,
-    "shop": _shop,
-    "room": _room,
-    "kitchen": _kitchen,
-    "sheet": _sheet,
-    "slope": _slope,
+PLACES = {
+    "street": _Kind(_street, ("asphalt", "asphalt", "tiles")),
+    "houses": _Kind(_houses, ("asphalt", "tiles", "tiles")),
+    "wall": _Kind(_wall, ("asphalt", "tiles", "gravel")),
+    "park": _Kind(_park, ("grass", "grass", "gravel")),
+    "beach": _Kind(_beach, ("sand",)),
+    "field": _Kind(_field, ("grass",)),
+    "station": _Kind(_station, ("tiles", "asphalt"), above="ceiling"),
+    "corridor": _Kind(_corridor, ("tiles", "carpet"), above="ceiling"),
+    "shop": _Kind(_shop, ("tiles", "boards", "carpet"), above="ceiling"),
+    "room": _Kind(_room, ("boards", "boards", "carpet", "tiles"), above="ceiling"),
+    "kitchen": _Kind(_kitchen, ("tiles", "boards"), above="ceiling"),
+    "sheet": _Kind(_sheet, ("sheet", "sheet", "sheet", "boards"), above="sheet"),
+    "slope": _Kind(_slope, ("snow",)),
 }
-_INDOORS = ("station", "corridor", "shop", "room", "kitchen")
-# Half the width of a place with side walls, at least.
-_NARROWEST_M = {"corridor": 1.3, "shop": 2.2, "room": 2.2, "kitchen": 2.2}
