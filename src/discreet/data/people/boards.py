@@ -38,6 +38,14 @@ def facing_board(x: float, depth: float, foot: float, picture: Image.Image, heig
     return Board(np.array([x - width / 2, depth, foot]), np.array([width, 0.0, 0.0]), height, np.asarray(picture))
 
 
+def wide_board(
+    half: float, depth: float, height: float, texture: Image.Image | NDArray[np.uint8], repeats: float = 1.0
+) -> Board:
+    """A board that faces the camera's side, from so far left of the middle to as far right of it."""
+    corner, across = np.array([-half, depth, 0.0]), np.array([2 * half, 0.0, 0.0])
+    return Board(corner, across, height, np.asarray(texture, np.uint8), repeats)
+
+
 def paint_boards(canvas: Floats, camera: Camera, boards: list[Board]) -> tuple[Floats, Floats]:
     """The canvas [H, W, 3] with the boards on it, which come from far to near; and what share of it is left, [H, W]."""
     size_px = len(canvas)

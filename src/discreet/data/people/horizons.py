@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from discreet.data.people import textures
-from discreet.data.people.boards import Board
+from discreet.data.people.boards import Board, wide_board
 
 Rng = np.random.Generator
 
@@ -17,7 +17,7 @@ def greenery(depth: float, rng: Rng, height: float) -> Board:
     pixels[..., :3] = textures.leaves(*size, rng) * np.linspace(1.15, 0.6, size[1])[:, None, None].clip(0, 1) * 255
     top = textures.plane_noise(*size, (18, 0.01), int(rng.integers(9999))) * 0.75 * size[1]
     pixels[..., 3] = np.where(np.arange(size[1])[:, None] > top, 255, 0)
-    return Board(np.array([-70.0, depth, 0.0]), np.array([140.0, 0, 0]), height, pixels)
+    return wide_board(70.0, depth, height, pixels)
 
 
 def hill(depth: float, rng: Rng) -> Board:
@@ -28,4 +28,4 @@ def hill(depth: float, rng: Rng) -> Board:
     pixels = np.full((size[1], size[0], 4), 255, np.uint8)
     pixels[..., :3] = np.where(dark[..., None], (86, 92, 98), (222, 228, 236))
     pixels[..., 3] = np.where(np.arange(size[1])[:, None] > ridge, 255, 0)
-    return Board(np.array([-250.0, depth, 0.0]), np.array([500.0, 0, 0]), float(rng.uniform(25, 70)), pixels)
+    return wide_board(250.0, depth, float(rng.uniform(25, 70)), pixels)

@@ -23,6 +23,7 @@ from discreet.data.people.textures import (
 
 Rng = np.random.Generator
 Thing = tuple[Image.Image, float]
+Things = tuple[Callable[[Rng], Thing], ...]
 
 _UNIT = PIXELS_A_METRE
 
@@ -307,7 +308,10 @@ def fence(rng: Rng) -> Thing:
     return picture, height
 
 
-OUTDOORS: tuple[Callable[[Rng], Thing], ...] = (tree, tree, car, car, pole, pole, fence)
-FURNITURE: tuple[Callable[[Rng], Thing], ...] = (shelf, shelf, cabinet, sofa, lamp, door)
-GOODS: tuple[Callable[[Rng], Thing], ...] = (clothes_rack, clothes_rack, clothes_rack, shelf, shelf)
-HUNG: tuple[Callable[[Rng], Thing], ...] = (window, window, framed_picture, framed_picture, framed_picture)
+# Each thing as likely as it is often named; that also counts for how many numbers a choice draws.
+OUTDOORS: Things = (tree, tree, car, car, pole, pole, fence)
+FURNITURE: Things = (shelf, shelf, cabinet, sofa, lamp, door)
+GOODS: Things = (clothes_rack, clothes_rack, clothes_rack, shelf, shelf)
+WINDOWS: Things = (window,) * 2
+FRAMED: Things = (framed_picture,) * 3
+HUNG = WINDOWS + FRAMED

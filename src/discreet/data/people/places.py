@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from discreet.data.people import pictures, textures
-from discreet.data.people.boards import Board, facing_board, paint_boards
+from discreet.data.people.boards import Board, facing_board, paint_boards, wide_board
 from discreet.data.people.camera import Camera
 from discreet.data.people.grounds import draw_ground
 from discreet.data.people.horizons import greenery, hill
@@ -173,12 +173,7 @@ def _row_of_fronts(site: _Site, depth: float, rng: Rng) -> list[Board]:
 
 
 def _standing(
-    things: tuple[Callable[[Rng], pictures.Thing], ...],
-    near: float,
-    far: float,
-    across: tuple[float, float],
-    count: int,
-    rng: Rng,
+    things: pictures.Things, near: float, far: float, across: tuple[float, float], count: int, rng: Rng
 ) -> list[Board]:
     """Things that stand on the ground, from far to near."""
     boards = []
@@ -207,16 +202,12 @@ def _wall(site: _Site, rng: Rng) -> _Painted:
         for _ in range(3):
             x, y = rng.uniform(0, surface.width), rng.uniform(0.3, 0.8) * surface.height
             textures.scribble(pen, (x, y, x + 90, y + rng.uniform(15, 60)), rng)
-    board = Board(
-        np.array([-16.0, depth, 0.0]), np.array([32.0, 0, 0]), 5.0, np.asarray(textures.soiled(surface, rng)), 4.0
-    )
+    board = wide_board(16.0, depth, 5.0, textures.soiled(surface, rng), repeats=4.0)
     hung = (pictures.door, pictures.framed_picture, pictures.window)
     return _Painted([board, *_hung(hung, depth, 3.5, int(rng.integers(0, 5)), rng)], behind=depth)
 
 
-def _hung(
-    things: tuple[Callable[[Rng], pictures.Thing], ...], depth: float, half: float, count: int, rng: Rng
-) -> list[Board]:
+def _hung(things: pictures.Things, depth: float, half: float, count: int, rng: Rng) -> list[Board]:
     """Things on a wall: doors on the ground, all else at the height of eyes."""
     boards = []
     for x in rng.uniform(-half, half, count):
@@ -248,8 +239,7 @@ def _beach(site: _Site, rng: Rng) -> _Painted:
     water = (np.array([0.2, 0.42, 0.55]) * (1 - rows) + np.array([0.45, 0.65, 0.68]) * rows) * waves
     pixels = np.full((60, 300, 4), 255, np.uint8)
     pixels[..., :3] = np.clip(water, 0, 1) * 255
-    boards.append(Board(np.array([-200.0, 60.0, 0.0]), np.array([400.0, 0, 0]), height, pixels))
-    return _Painted(boards)
+    return _Painted([*boards, wide_board(200.0, 60.0, height, pixels)])
 
 
 def _field(site: _Site, rng: Rng) -> _Painted:
@@ -264,7 +254,7 @@ def _field(site: _Site, rng: Rng) -> _Painted:
             [x, 0, x + 3 * textures.PIXELS_A_METRE, strip.height], fill=textures.paint(textures.some_colour(rng, 1.4))
         )
         textures.scribble(pen, (x + 20, 12, x + 130, 44), rng)
-    boards.append(Board(np.array([-45.0, depth, 0.0]), np.array([90.0, 0, 0]), 1.0, np.asarray(strip), 5.0))
+    boards.append(wide_board(45.0, depth, 1.0, strip, repeats=5.0))
     goal = textures.blank(7.3, 2.4)
     ImageDraw.Draw(goal).rectangle([2, 2, goal.width - 3, goal.height + 9], outline=(240, 240, 240, 255), width=6)
     boards.append(facing_board(float(rng.uniform(-8, 8)), depth - 2, 0.0, goal, 2.4))
@@ -295,8 +285,7 @@ def _station(site: _Site, rng: Rng) -> _Painted:
         )
         for x in np.arange(10, back.width, 1.6 * unit):
             pen.rectangle([x, back.height - 2.6 * unit, x + 1.2 * unit, back.height - 1.6 * unit], fill=(30, 36, 44))
-    boards = [Board(np.array([-24.0, depth, 0.0]), np.array([48.0, 0, 0]), 4.5, np.asarray(back), 4.0)]
-    boards += _hung(pictures.HUNG[2:], depth, 6, 4, rng)
+    boards = [wide_board(24.0, depth, 4.5, back, repeats=4.0), *_hung(pictures.FRAMED, depth, 6, 4, rng)]
     pillar = textures.soiled(textures.wall(0.6, 4.5, rng, ("plaster", "tiles")), rng)
     boards += [
         facing_board(float(x), near + 0.5, 0.0, pillar, 4.5)
@@ -328,10 +317,10 @@ def _indoor_walls(site: _Site, rng: Rng, gap: tuple[float, float]) -> tuple[list
     """A back wall and the sides of a room; its depth and half its width."""
     depth = site.back + rng.uniform(*gap)
     half = max(_HALF_A_ROOM_M, site.half + 0.4) + rng.uniform(0.0, 2.5)
-    kinds = ("plaster", "plaster", "plaster", "stripes", "panels", "boards", "bricks")
-    wide = textures.wall(2 * half, 3.0, rng, kinds)
+    plain, kinds = ("plaster",) * 3, ("stripes", "panels", "boards", "bricks")
+    wide = textures.wall(2 * half, 3.0, rng, plain + kinds)
     back = facing_board(0.0, depth, 0.0, textures.soiled(wide, rng), 3.0)
-    side_wall = textures.soiled(textures.wall(3.0, 3.0, rng, kinds[:3]), rng)
+    side_wall = textures.soiled(textures.wall(3.0, 3.0, rng, plain), rng)
     sides = [_beside(side * half, -8.0, depth, 3.0, side_wall, (depth + 8) / 3) for side in (-1, 1)]
     return [back, *sides], depth, half
 
@@ -344,9 +333,7 @@ def _room(site: _Site, rng: Rng) -> _Painted:
     return _Painted(boards, site.free_beside(_HALF_A_ROOM_M), depth - 0.4)
 
 
-def _along_the_wall(
-    things: tuple[Callable[[Rng], pictures.Thing], ...], depth: float, half: float, rng: Rng
-) -> list[Board]:
+def _along_the_wall(things: pictures.Things, depth: float, half: float, rng: Rng) -> list[Board]:
     """Furniture side by side before a wall, with gaps."""
     boards, x = [], -half + rng.uniform(0, 0.5)
     while x < half - 0.5:
@@ -362,7 +349,7 @@ def _along_the_wall(
 def _kitchen(site: _Site, rng: Rng) -> _Painted:
     """Cupboards along the back wall."""
     boards, depth, half = _indoor_walls(site, rng, (0.8, 2.2))
-    boards += _hung(pictures.HUNG[:2], depth, half * 0.5, 1, rng)
+    boards += _hung(pictures.WINDOWS, depth, half * 0.5, 1, rng)
     boards += _along_the_wall((pictures.kitchen, pictures.cabinet, pictures.shelf), depth, half, rng)
     return _Painted(boards, site.free_beside(_HALF_A_ROOM_M), depth - 0.4)
 
@@ -370,7 +357,7 @@ def _kitchen(site: _Site, rng: Rng) -> _Painted:
 def _shop(site: _Site, rng: Rng) -> _Painted:
     """Racks of clothes and shelves, along the wall and before it."""
     boards, depth, half = _indoor_walls(site, rng, (1.2, 6.0))
-    boards += _hung(pictures.HUNG[2:], depth, half - 0.5, int(rng.integers(0, 4)), rng)
+    boards += _hung(pictures.FRAMED, depth, half - 0.5, int(rng.integers(0, 4)), rng)
     boards += _along_the_wall(pictures.GOODS, depth, half, rng)
     near = site.back + 0.8
     boards += _standing(pictures.GOODS, near, max(depth - 0.5, near + 0.1), (-half, half), int(rng.integers(1, 6)), rng)
@@ -395,7 +382,7 @@ def _sheet(site: _Site, rng: Rng) -> _Painted:
             shade = shade * (0.75 + 0.5 * textures.plane_noise(240, 160, (6, 5), seed))
     pixels = np.full((160, 240, 4), 255, np.uint8)
     pixels[..., :3] = np.clip(shade[..., None] * base, 0, 1) * 255
-    return _Painted([Board(np.array([-9.0, depth, 0.0]), np.array([18.0, 0, 0]), 12.0, pixels)], behind=depth)
+    return _Painted([wide_board(9.0, depth, 12.0, pixels)], behind=depth)
 
 
 PLACES = {
