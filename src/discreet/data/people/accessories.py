@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from discreet.data.people import garments as cut
 from discreet.data.people.body import template
+from discreet.data.people.chance import draw
 from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import Garment
 from discreet.data.people.materials import Cloth, Colour, Material, Solid
@@ -23,9 +24,9 @@ _METALS: tuple[Colour, ...] = ((0.06, 0.06, 0.07), (0.75, 0.75, 0.76), (0.72, 0.
 
 def draw_scarf(style: Style, worn: list[Garment], rng: Rng) -> list[Garment]:
     """A thick ring about the neck, often with ends, sometimes with a shawl over the shoulders, over what is worn."""
-    patterns, odds = ("plain", "plaid", "stripes", "flowers", "knit"), (0.45, 0.22, 0.13, 0.08, 0.12)
+    patterns = {"plain": 0.45, "plaid": 0.22, "stripes": 0.13, "flowers": 0.08, "knit": 0.12}
     cloth = Cloth(
-        draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(patterns, p=odds)),
+        draw_colour(style, rng), draw_colour(style, rng), draw(rng, patterns),
         scale=float(rng.uniform(18, 50)), folds=0.7, seed=int(rng.integers(100_000)),
     )  # fmt: skip
     ring = cut.around_neck(rng.uniform(0.02, 0.06), rng.uniform(0.03, 0.06))
@@ -53,7 +54,7 @@ def _off_the_neck(worn: list[Garment]) -> float:
 
 def draw_tie(style: Style, shirt: Garment, rng: Rng) -> Garment:
     """A tie on a shirt; there is no part of that name, it counts as the shirt."""
-    pattern = str(rng.choice(["plain", "stripes", "dots"], p=[0.5, 0.3, 0.2]))
+    pattern = draw(rng, {"plain": 0.5, "stripes": 0.3, "dots": 0.2})
     cloth = Cloth(
         draw_colour(style, rng), draw_colour(style, rng), pattern, scale=60.0, folds=0.05, gloss=0.15,
         seed=int(rng.integers(100_000)),
@@ -85,9 +86,9 @@ def draw_watch(rng: Rng) -> Garment:
 
 def draw_gloves(style: Style, rng: Rng) -> Garment:
     """Knitted, leather or padded, to the wrist or over it."""
-    thick = float(rng.choice([0.003, 0.006, 0.012], p=[0.4, 0.4, 0.2]))
+    thick = draw(rng, {0.003: 0.4, 0.006: 0.4, 0.012: 0.2})
     material: Material = Cloth(
-        draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(["plain", "stripes"], p=[0.85, 0.15])),
+        draw_colour(style, rng), draw_colour(style, rng), draw(rng, {"plain": 0.85, "stripes": 0.15}),
         scale=50.0, folds=0.15, gloss=float(rng.choice([0.03, 0.35])), seed=int(rng.integers(100_000)),
     )  # fmt: skip
     return Garment("skin", cut.hands() + rng.uniform(0.0, 0.05), Part.GLOVE, thick, material)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from discreet.data.people.chance import draw
 from discreet.data.people.person import Person
 from discreet.data.people.styles import Style
 
@@ -114,7 +115,7 @@ def _look_at(target: Floats, distance: float, spread: float, rng: Rng) -> Camera
         "low": (0.2, 0.8),
         "high": (1.9, 3.4),
     }
-    place = str(rng.choice(list(heights), p=[0.47, 0.28, 0.11, 0.14]))
+    place = draw(rng, {"eyes": 0.47, "level": 0.28, "low": 0.11, "high": 0.14})
     rise = float((rng.uniform(*heights[place]) - target[2]) / distance)
     most = 0.6 if place == "high" else 0.3
     rise = float(np.clip(rise, -0.35, most))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import Figure, template
+from discreet.data.people.chance import draw
 from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import WAIST
 from discreet.data.people.materials import Cloth, Colour, Solid
@@ -59,9 +60,8 @@ class _Trunk:
 
 def draw_carried(figure: Figure, style: Style, rng: Rng, worn: Sequence[Layer] = ()) -> list[Layer]:
     """Nothing, mostly; else one thing on the back, over a shoulder or in a hand, outside of what is worn."""
-    kind = str(
-        rng.choice(["", "backpack", "shoulder bag", "hand bag", "phone", "cup"], p=[0.62, 0.09, 0.09, 0.1, 0.06, 0.04])
-    )
+    kinds = {"": 0.62, "backpack": 0.09, "shoulder bag": 0.09, "hand bag": 0.1, "phone": 0.06, "cup": 0.04}
+    kind = draw(rng, kinds)
     cloth = Cloth(
         draw_colour(style, rng), draw_colour(style, rng), folds=0.3, gloss=float(rng.choice([0.03, 0.3])),
         seed=int(rng.integers(100_000)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from discreet.data.people.chance import draw
 from discreet.data.people.identity import Identity
 from discreet.data.people.person import Box, Person, make_person
 from discreet.data.people.pose import turn
@@ -13,17 +14,17 @@ from discreet.data.people.styles import Style
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-GROUPINGS = ("row", "group", "crowd", "passers-by", "facing")
-_FEW = (0.34, 0.26, 0.06, 0.22, 0.12)
-_STEPS = 30
-_MANY = (0.15, 0.2, 0.4, 0.25, 0.0)
+# Odds of how up to three others stand to the main person, and of how more do.
+_FEW = {"row": 0.34, "group": 0.26, "crowd": 0.06, "passers-by": 0.22, "facing": 0.12}
+_MANY = {"row": 0.15, "group": 0.2, "crowd": 0.4, "passers-by": 0.25}
+_STEPS = 30  # that somebody is moved outwards, at most
 
 
 def place_people(style: Style, main: Identity, others: list[Identity], rng: Rng) -> list[Person]:
     """Everybody in poses, clothes and places; the main person first, at the origin."""
     level = int(rng.choice(3, p=style.supports))
     supports = (("feet",), ("seat", "floor"), ("lying",))[level]
-    grouping = GROUPINGS[int(rng.choice(5, p=_FEW if len(others) < 4 else _MANY))]
+    grouping = draw(rng, _FEW if len(others) < 4 else _MANY)
     persons = [_turned(make_person(main, style, rng, supports), np.zeros(2), _facing(rng))]
     alike = supports if rng.random() < 0.6 else ("feet", "seat")
     for number, identity in enumerate(others):

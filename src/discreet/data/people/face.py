@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import template
+from discreet.data.people.chance import draw
 from discreet.data.people.expression import SEAM
 from discreet.data.people.materials import Colour, blend, plain
 from discreet.data.people.mesh import Layer
@@ -21,7 +22,8 @@ from discreet.data.people.parts import Part
 
 Floats = NDArray[np.floating]
 
-BEARDS = ("stubble", "full", "goatee", "moustache")
+_BEARD_ODDS = {"stubble": 0.4, "full": 0.3, "goatee": 0.18, "moustache": 0.12}
+BEARDS = tuple(_BEARD_ODDS)
 _EYE_RADIUS = 0.0152
 
 
@@ -59,7 +61,7 @@ def draw_face(rng: np.random.Generator, *, female: bool, years: float) -> FaceLo
         lips=float(rng.uniform(0.9, 1.3) if female else rng.uniform(0.7, 1.15)),
         arch=float(rng.random() * (1.0 if female else 0.6)),
         brow_height=float(rng.normal(0, 0.0012)),
-        beard=str(rng.choice(BEARDS, p=(0.4, 0.3, 0.18, 0.12))),
+        beard=draw(rng, _BEARD_ODDS),
         freckles=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.15 else 0.0,
         redness=float(rng.uniform(0.2, 1.0)),
         shadow=(red, green, blue) if made_up else None,

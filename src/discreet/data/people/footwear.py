@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people import garments as cut
+from discreet.data.people.chance import draw
 from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import Garment
 from discreet.data.people.materials import Cloth, Colour, Shoe
@@ -59,24 +60,17 @@ def draw_footwear(style: Style, skin: Colour, cold: float, rng: Rng) -> tuple[bo
     warm = 1 - cold
     if barefoot:
         return False, [_socks(style, rng)] if rng.random() < 0.2 * cold + 0.1 else []
-    kind = str(
-        rng.choice(
-            ["sneaker", "low", "sandal", "ankle boot", "tall boot"],
-            p=_shares(0.48, 0.18 + 0.1 * warm, 0.28 * warm**2, 0.1 + 0.25 * cold, 0.02 + 0.16 * cold),
-        )
-    )
+    kinds = {"sneaker": 0.48, "low": 0.18 + 0.1 * warm, "sandal": 0.28 * warm**2,
+             "ankle boot": 0.1 + 0.25 * cold, "tall boot": 0.02 + 0.16 * cold}  # fmt: skip
+    kind = draw(rng, kinds)
     # Socks show over sneakers and low shoes; in summer mostly none do.
     socks = [_socks(style, rng)] if kind in ("sneaker", "low") and rng.random() < 0.3 + 0.45 * cold else []
     return kind == "tall boot", socks + _shoes(kind, style, skin, rng)
 
 
-def _shares(*weights: float) -> Floats:
-    return np.array(weights) / sum(weights)
-
-
 def _socks(style: Style, rng: Rng) -> Garment:
     """From under the ankle to the knee; mostly white, black or grey."""
-    height = float(rng.choice([0.04, 0.09, 0.16, 0.36], p=[0.25, 0.35, 0.27, 0.13])) + rng.normal(0, 0.01)
+    height = draw(rng, {0.04: 0.25, 0.09: 0.35, 0.16: 0.27, 0.36: 0.13}) + rng.normal(0, 0.01)
     plain: Colour = ((0.92, 0.92, 0.9), (0.08, 0.08, 0.09), (0.5, 0.5, 0.52))[rng.integers(3)]
     colour = plain if rng.random() < 0.65 else draw_colour(style, rng)
     pattern = "stripes" if rng.random() < 0.15 else "plain"

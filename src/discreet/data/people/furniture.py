@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import pose_body, template
+from discreet.data.people.chance import draw
 from discreet.data.people.identity import draw_identity
 from discreet.data.people.materials import Colour, Solid
 from discreet.data.people.mesh import Layer, box, cone, ellipsoid, solid, turned
@@ -49,7 +50,7 @@ def make_seat(vertices: Floats, rng: Rng) -> tuple[Layer, ...]:
     height = max(float(np.quantile(hips[:, 2], 0.04)) + 0.01, 0.08)
     x, y = float(np.median(hips[:, 0])), float(np.median(hips[:, 1]))
     front, back = y - float(rng.uniform(0.1, 0.2)), float(hips[:, 1].max()) + 0.05
-    kind = str(rng.choice(["chair", "bench", "block", "sofa", "stool"], p=[0.35, 0.2, 0.2, 0.15, 0.1]))
+    kind = draw(rng, {"chair": 0.35, "bench": 0.2, "block": 0.2, "sofa": 0.15, "stool": 0.1})
     half = {"chair": 0.23, "bench": 0.8, "block": float(rng.uniform(0.3, 1.2)), "sofa": 0.75, "stool": 0.19}[kind]
     material = _surface(rng)
     if kind in ("block", "sofa"):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import Figure, template
+from discreet.data.people.chance import draw
 from discreet.data.people.garments import NECK, Garment, cut_garment
 from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Hair, Material
@@ -168,7 +169,7 @@ def _curtain(
     if identity.hair_style == "long":
         length = 0.2 + 0.0022 * (identity.seed % 100)
     # Behind both shoulders, before one of them, or before both.
-    before = str(rng.choice(["none", "left", "right", "both"], p=[0.4, 0.12, 0.12, 0.36]))
+    before = draw(rng, {"none": 0.4, "left": 0.12, "right": 0.12, "both": 0.36})
     beside = np.abs(across) - 0.068 if before == "both" else across * (-1 if before == "right" else 1) - 0.064
     behind = np.maximum(depth - 0.045, height - 0.06)
     field = np.maximum(behind, beside) if before != "none" else behind

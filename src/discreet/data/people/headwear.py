@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import Figure, template
+from discreet.data.people.chance import draw
 from discreet.data.people.colours import draw_colour
 from discreet.data.people.garments import NECK, Garment, cut_garment
 from discreet.data.people.hair import grow_hair, skull
@@ -20,10 +22,27 @@ from discreet.data.people.styles import Style
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_CROWN = {"beanie": 0.02, "cap": 0.012, "brim": 0.03, "bucket": 0.02, "helmet": 0.03}
 _POMPOM_STANDS = 0.3  # radii from the hat to the middle: sewn on, not balanced
 _BEFORE_THE_EYE = -0.031  # metres, of glasses: before the bridge of the nose too
 _HEADSCARVES = 0.05  # of those who dress femininely
+
+
+@dataclass(frozen=True)
+class _Hat:
+    """How far it stands off the top of the head, metres, and its odds in summer and in winter."""
+
+    crown: float
+    summer: float
+    winter: float
+
+
+_HATS = {
+    "beanie": _Hat(0.02, 0.08, 0.75),
+    "cap": _Hat(0.012, 0.5, 0.12),
+    "brim": _Hat(0.03, 0.24, 0.07),
+    "bucket": _Hat(0.02, 0.12, 0.04),
+    "helmet": _Hat(0.03, 0.06, 0.02),
+}
 
 
 def dress_head(
@@ -56,7 +75,7 @@ def _headscarf(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
     field = np.minimum(around_face, body.points[:, 2] - (NECK - low) - 3 * across**2)
     field = np.where(body.arm > 0.3, -1, np.minimum(field, 0.16 - np.abs(body.points[:, 0])))
     cloth = Cloth(
-        draw_colour(style, rng), draw_colour(style, rng), str(rng.choice(["plain", "flowers"], p=[0.75, 0.25])),
+        draw_colour(style, rng), draw_colour(style, rng), draw(rng, {"plain": 0.75, "flowers": 0.25}),
         folds=0.6, seed=int(rng.integers(100_000)),
     )  # fmt: skip
     # On the shoulders it lies over a collar.
@@ -67,10 +86,9 @@ def _headscarf(figure: Figure, style: Style, rng: Rng) -> list[Layer]:
 
 def _hat(figure: Figure, line: float, style: Style, cold: float, rng: Rng) -> list[Layer]:
     """A woollen hat, a cap with a visor, a hat with a brim, a bucket hat, or a helmet."""
-    winter, summer = np.array([0.75, 0.12, 0.07, 0.04, 0.02]), np.array([0.08, 0.5, 0.24, 0.12, 0.06])
     share = min(cold, 1.0)
-    kind = str(rng.choice(["beanie", "cap", "brim", "bucket", "helmet"], p=winter * share + summer * (1 - share)))
-    pattern = str(rng.choice(["plain", "stripes", "check"], p=[0.75, 0.15, 0.1])) if kind == "beanie" else "plain"
+    kind = draw(rng, {name: hat.winter * share + hat.summer * (1 - share) for name, hat in _HATS.items()})
+    pattern = draw(rng, {"plain": 0.75, "stripes": 0.15, "check": 0.1}) if kind == "beanie" else "plain"
     material = Cloth(
         draw_colour(style, rng), draw_colour(style, rng), pattern, scale=40.0,
         folds=0.0 if kind == "helmet" else 0.25, gloss=0.5 if kind == "helmet" else 0.03,
@@ -81,7 +99,7 @@ def _hat(figure: Figure, line: float, style: Style, cold: float, rng: Rng) -> li
     slope = 0.35 if kind == "beanie" else 0.1
     field = np.where(body.head > 0.5, height - line + slope * np.clip(depth, 0, None), -1)
     crown = np.clip((height - line) / 0.1, 0, 1)
-    lift = 0.016 + _CROWN[kind] * crown
+    lift = 0.016 + _HATS[kind].crown * crown
     if kind == "beanie" and rng.random() < 0.6:
         lift = lift + 0.008 * (height - line + slope * np.clip(depth, 0, None) < 0.045)
     lift = figure.head_scale * lift

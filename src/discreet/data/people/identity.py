@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import template
+from discreet.data.people.chance import draw
 from discreet.data.people.materials import Colour
 
 _SKIN: tuple[Colour, ...] = (
     (0.95, 0.80, 0.72), (0.91, 0.73, 0.62), (0.86, 0.65, 0.51), (0.77, 0.55, 0.41),
     (0.66, 0.45, 0.32), (0.52, 0.34, 0.24), (0.40, 0.26, 0.18), (0.30, 0.20, 0.15),
 )  # fmt: skip
-_HAIR: tuple[Colour, ...] = (
-    (0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.24, 0.15, 0.09), (0.38, 0.24, 0.14), (0.62, 0.47, 0.28),
-    (0.78, 0.64, 0.42), (0.45, 0.19, 0.09), (0.62, 0.22, 0.4), (0.16, 0.3, 0.5),
-)  # fmt: skip
-_HAIR_ODDS = (0.29, 0.22, 0.16, 0.115, 0.09, 0.055, 0.046, 0.012, 0.012)
+# Each with its odds.
+_HAIR: dict[Colour, float] = {
+    (0.06, 0.05, 0.05): 0.29, (0.13, 0.09, 0.07): 0.22, (0.24, 0.15, 0.09): 0.16, (0.38, 0.24, 0.14): 0.115,
+    (0.62, 0.47, 0.28): 0.09, (0.78, 0.64, 0.42): 0.055, (0.45, 0.19, 0.09): 0.046, (0.62, 0.22, 0.4): 0.012,
+    (0.16, 0.3, 0.5): 0.012,
+}  # fmt: skip
 _GREY: tuple[Colour, ...] = ((0.32, 0.31, 0.31), (0.58, 0.57, 0.56), (0.82, 0.81, 0.79))
 _MASCULINE_STYLES = {
     "bald": 0.07, "balding": 0.07, "cropped": 0.18, "short": 0.24, "undercut": 0.12, "full": 0.11, "bob": 0.02,
@@ -110,15 +112,14 @@ def _draw_hair_colour(years: float, rng: np.random.Generator) -> Colour:
     """Grey hair begins at 35; from 80 on nearly everybody has it."""
     if rng.random() < np.clip((years - 35) / 50, 0, 0.9):
         return _GREY[rng.integers(len(_GREY))]
-    return _HAIR[rng.choice(len(_HAIR), p=_HAIR_ODDS)]
+    return draw(rng, _HAIR)
 
 
 def _draw_iris(skin_3: NDArray[np.floating], rng: np.random.Generator) -> Colour:
     """Blue and green eyes are for light skin; in a dark face they would glow."""
     light = float(np.clip(1.5 * (skin_3.mean() - 0.4), 0.02, 0.5))
-    return ((0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22))[
-        rng.choice(3, p=(1 - light, 0.6 * light, 0.4 * light))
-    ]
+    brown, blue, green = (0.3, 0.18, 0.08), (0.22, 0.35, 0.45), (0.3, 0.38, 0.22)
+    return draw(rng, {brown: 1 - light, blue: 0.6 * light, green: 0.4 * light})
 
 
 def _draw_hair_style(years: float, rng: np.random.Generator, *, feminine: bool) -> str:
@@ -126,7 +127,7 @@ def _draw_hair_style(years: float, rng: np.random.Generator, *, feminine: bool) 
     odds = dict(_FEMININE_STYLES if feminine else _MASCULINE_STYLES)
     for style in _THINNING:
         odds[style] *= float(np.clip((years - _GROWN) / 30, 0, 2))
-    return str(rng.choice(HAIR_STYLES, p=np.array(list(odds.values())) / sum(odds.values())))
+    return draw(rng, odds)
 
 
 def _triple(colour: NDArray[np.floating]) -> Colour:

@@ -12,10 +12,13 @@ from discreet.data.people.noise import noise
 
 Floats = NDArray[np.floating]
 
-PATTERNS = (
-    "plain", "stripes", "pinstripes", "check", "plaid", "flowers", "camouflage", "leopard", "dots", "text", "emblem",
-    "blocks", "knit", "tie-dye", "gradient",
-)  # fmt: skip
+# Odds of each where a cloth has one.
+PATTERN_ODDS = {
+    "plain": 0.0, "stripes": 0.2, "pinstripes": 0.05, "check": 0.1, "plaid": 0.11, "flowers": 0.13, "camouflage": 0.03,
+    "leopard": 0.03, "dots": 0.07, "text": 0.1, "emblem": 0.08, "blocks": 0.08, "knit": 0.06, "tie-dye": 0.03,
+    "gradient": 0.04,
+}  # fmt: skip
+PATTERNS = tuple(PATTERN_ODDS)
 _SHOULDER = np.array([0.174, 0.609], np.float32)  # across and up, on the template
 _DOWN_THE_ARM = np.array([0.67, -0.742], np.float32)
 _ACROSS_THE_ARM = np.array([0.742, 0.67], np.float32)

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from discreet.data.people import pictures, textures
 from discreet.data.people.boards import Board, facing_board, paint_boards, wide_board
 from discreet.data.people.camera import Camera
+from discreet.data.people.chance import draw
 from discreet.data.people.grounds import draw_ground
 from discreet.data.people.horizons import greenery, hill
 from discreet.data.people.mesh import Layer
@@ -372,7 +373,7 @@ def _sheet(site: _Site, rng: Rng) -> _Painted:
     centre = rng.uniform(0.3, 0.7, 2)
     shade = 1.1 - rng.uniform(0.1, 0.6) * ((column - 0.6 - 0.3 * (centre[0] - 0.5)) ** 2 + (row - centre[1]) ** 2)
     seed = int(rng.integers(999))
-    match str(rng.choice(["sheet", "curtain", "panels", "mottled"], p=[0.5, 0.15, 0.12, 0.23])):
+    match draw(rng, {"sheet": 0.5, "curtain": 0.15, "panels": 0.12, "mottled": 0.23}):
         case "curtain":
             wave = column * rng.uniform(10, 30) + 0.4 * textures.plane_noise(240, 160, (3, 1), seed)
             shade = shade * (0.85 + 0.15 * np.sin(2 * np.pi * wave))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.body import template
+from discreet.data.people.chance import draw
 from discreet.data.people.postures import ARMS, POSTURES, Posture
 
 Rng = np.random.Generator
@@ -65,7 +66,7 @@ def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor",
     Args:
         supports: what there is to rest on.
     """
-    name = _draw(rng, {key: posture.odds for key, posture in POSTURES.items() if posture.support in supports})
+    name = draw(rng, {key: posture.odds for key, posture in POSTURES.items() if posture.support in supports})
     posture = POSTURES[name]
     left_first = bool(rng.random() < 0.5)
     legs = _legs(name, left_first, rng)
@@ -87,11 +88,6 @@ def draw_pose(rng: Rng, *, supports: tuple[str, ...] = ("feet", "seat", "floor",
 
 def _is_prone(posture: Posture) -> bool:
     return posture.lean[0] > 1
-
-
-def _draw(rng: Rng, odds: dict[str, float]) -> str:
-    weights = np.array(list(odds.values()))
-    return list(odds)[int(rng.choice(len(odds), p=weights / weights.sum()))]
 
 
 def _legs(name: str, left_first: bool, rng: Rng) -> Floats:
@@ -149,8 +145,8 @@ def _rested(angles: Floats, posture: Posture) -> Floats:
 
 def _arm_names(posture: Posture, legs: Floats, rng: Rng) -> tuple[str, str]:
     """The left and the right arm; alike more often than chance."""
-    left = _draw(rng, posture.arms)
-    right = left if rng.random() < 0.4 else _draw(rng, posture.arms)
+    left = draw(rng, posture.arms)
+    right = left if rng.random() < 0.4 else draw(rng, posture.arms)
     ahead = legs[0, 0] > legs[1, 0]
     swings = ("swung backwards", "swung forwards") if ahead else ("swung forwards", "swung backwards")
     names = [swings[k] if arm == "swung" else arm for k, arm in enumerate((left, right))]
@@ -162,7 +158,7 @@ def _spine(posture: Posture, left_first: bool, rng: Rng) -> dict[str, Floats]:
     side = 1.0 if left_first else -1.0
     bend, lean, twist = rng.normal(*posture.bend), rng.normal(0, 0.05), rng.normal(0, 0.13)
     nod, tilt, look = rng.normal(0.02, 0.13), rng.normal(0, 0.09), rng.normal(0, 0.3)
-    match str(rng.choice(["ahead", "down", "aside", "up"], p=[0.66, 0.16, 0.13, 0.05])):
+    match draw(rng, {"ahead": 0.66, "down": 0.16, "aside": 0.13, "up": 0.05}):
         case "down":
             nod += rng.uniform(0.25, 0.6)
         case "aside":

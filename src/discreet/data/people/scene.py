@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.camera import Camera, draw_camera
+from discreet.data.people.chance import draw
 from discreet.data.people.composition import place_people
 from discreet.data.people.furniture import make_occluder, make_things
 from discreet.data.people.identity import Identity
@@ -53,14 +54,14 @@ def compose_scene(style: Style, main: Identity, others: list[Identity], size_px:
     """Place everybody, find a view of the main person, and draw what is around."""
     persons = place_people(style, main, others, rng)
     camera = draw_camera(style, persons, rng)
-    light = _draw(rng, style.lights)
+    light = draw(rng, style.lights)
     lows, highs = zip(*(person.bounds() for person in persons), strict=True)
     low, high = np.min(lows, 0), np.max(highs, 0)
     seats = [layer for person in persons for layer in person.seat]
     seen = [persons[0], *(person for person in persons[1:] if camera.may_see(*person.bounds()))]
     lighting = draw_light(light, style, camera, rng)
     surroundings = Surroundings(camera, low, high, night=light == "night", ground_gain=lighting.on_the_ground())
-    place = draw_place(_draw(rng, style.places), surroundings, size_px, rng)
+    place = draw_place(draw(rng, style.places), surroundings, size_px, rng)
     props = [*seats, *make_things(low, high, place.room, style.clutter, rng)]
     head = persons[0].head()
     distance = float((head - camera.position) @ camera.forward)
@@ -78,8 +79,3 @@ def compose_scene(style: Style, main: Identity, others: list[Identity], size_px:
         focus_m=max(distance, 0.3),
         aperture=aperture,
     )
-
-
-def _draw(rng: Rng, odds: dict[str, float]) -> str:
-    weights = np.array(list(odds.values()))
-    return list(odds)[int(rng.choice(len(odds), p=weights / weights.sum()))]

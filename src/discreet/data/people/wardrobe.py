@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from discreet.data.people import garments as cut
 from discreet.data.people.accessories import draw_gloves, draw_scarf, draw_tie, draw_watch, hood_behind
 from discreet.data.people.body import template
+from discreet.data.people.chance import draw
 from discreet.data.people.colours import draw_colour, draw_denim
 from discreet.data.people.footwear import draw_footwear
 from discreet.data.people.garments import Garment
 from discreet.data.people.identity import Identity
 from discreet.data.people.materials import Cloth
 from discreet.data.people.parts import Part
-from discreet.data.people.patterns import PATTERNS
+from discreet.data.people.patterns import PATTERN_ODDS
 from discreet.data.people.styles import Style
 from discreet.data.people.tailoring import Tailored
 
@@ -25,8 +26,9 @@ Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
 _SEAM = cut.HIP + 0.02  # height where a long garment's tails begin
-_PATTERN_WEIGHTS = (0.0, 0.2, 0.05, 0.1, 0.11, 0.13, 0.03, 0.03, 0.07, 0.1, 0.08, 0.08, 0.06, 0.03, 0.04)
-_PATTERN_ODDS = np.array(_PATTERN_WEIGHTS) / sum(_PATTERN_WEIGHTS)
+# Lengths of sleeves, 0 none, 1 to the elbow, 2 to the wrist, with their odds in summer and in winter.
+_SLEEVES = {0.0: (0.16, 0.02), 0.3: (0.2, 0.02), 0.5: (0.42, 0.1), 0.75: (0.08, 0.03), 1.3: (0.04, 0.08),
+            1.97: (0.06, 0.4), 2.05: (0.04, 0.35)}  # fmt: skip
 
 
 def draw_cold(style: Style, rng: Rng) -> float:
@@ -47,8 +49,8 @@ def draw_outfit(identity: Identity, style: Style, cold: float, rng: Rng, *, legs
     kind = "trousers"
     if identity.feminine:
         share = 0.6 if legs_bent else 1.0
-        odds = (share * style.dresses, share * (1 - style.dresses) * style.skirts)
-        kind = str(rng.choice(["dress", "skirt", "trousers"], p=(*odds, 1 - sum(odds))))
+        dresses, skirts = share * style.dresses, share * (1 - style.dresses) * style.skirts
+        kind = draw(rng, {"dress": dresses, "skirt": skirts, "trousers": 1 - (dresses + skirts)})
     waist = cut.WAIST + rng.uniform(-0.08, 0.03)
     tall_boots, garments = draw_footwear(style, identity.skin, cold, rng)
     coated = rng.random() < _in_weather(style.coats, 0.1 + 2 * cold**2)
@@ -120,7 +122,7 @@ def _in_weather(odds: float, factor: float) -> float:
 def _cloth(style: Style, rng: Rng, *, plain: bool = False, **given: Any) -> Cloth:
     """A fabric; with a pattern sometimes, unless plain."""
     patterned = not plain and rng.random() < style.patterned
-    pattern = str(rng.choice(PATTERNS, p=_PATTERN_ODDS)) if patterned else "plain"
+    pattern = draw(rng, PATTERN_ODDS) if patterned else "plain"
     drawn = {
         "colour": draw_colour(style, rng),
         "second": draw_colour(style, rng),
@@ -136,11 +138,11 @@ def _trousers(waist: float, style: Style, rng: Rng, *, short: bool, tight: bool,
     """Shorts, breeches, leggings, jeans, joggers, wide trousers; sometimes of the shirt's own cloth."""
     length = float(rng.choice([0.35, 0.6, 0.8, 0.95, 1.2]) if short else rng.choice([1.72, 1.88, 1.96, 2.05]))
     length += rng.normal(0, 0.03)
-    loose = 0.004 if tight else float(rng.choice([0.003, 0.01, 0.02, 0.035, 0.06], p=[0.22, 0.28, 0.22, 0.18, 0.1]))
+    loose = 0.004 if tight else draw(rng, {0.003: 0.22, 0.01: 0.28, 0.02: 0.22, 0.035: 0.18, 0.06: 0.1})
     # Short ones stand off the thigh; long ones widen down to the shoe.
     below_waist = np.clip((waist - template().points[:, 2]) / 0.12, 0, 1)
     lift = 0.006 + 0.35 * loose * below_waist + cut.flare(cut.HIP, 0.9 * loose if short else 0.75 * loose)
-    make = str(rng.choice(["", "belted"], p=[0.6, 0.4]))
+    make = draw(rng, {"": 0.6, "belted": 0.4})
     if isinstance(like, Tailored):
         cloth = like.cloth
     elif rng.random() < 0.42:
@@ -193,9 +195,8 @@ def _from_waist(top: float, lift: Floats) -> Floats:
 
 def _fall(start: float, rng: Rng, *, legs_bent: bool) -> Floats:
     """How a skirt falls: straight, wide, or in pleats."""
-    lift = cut.flare(
-        start, float(rng.choice([0.0, 0.05, 0.15, 0.28], p=[0.3, 0.3, 0.25, 0.15])) * (0.4 if legs_bent else 1)
-    )
+    wide = draw(rng, {0.0: 0.3, 0.05: 0.3, 0.15: 0.25, 0.28: 0.15})
+    lift = cut.flare(start, wide * (0.4 if legs_bent else 1))
     if rng.random() < 0.5:
         lift = lift + cut.pleats(start, int(rng.integers(6, 26)), float(rng.uniform(0.03, 0.1)))
     return lift
@@ -218,9 +219,9 @@ def _tails(upper: Garment, hem: float, flare: float = 0.0) -> Garment:
 def _top(hem: float, style: Style, cold: float, rng: Rng, *, under: bool, long: bool) -> list[Garment]:
     """Vests, T-shirts, shirts, pullovers, hoodies; down to `hem`, or long; close-fitting under others."""
     sleeve = _sleeve(cold, rng)
-    collar = str(rng.choice(["round", "vee", "wide", "high", "collar"], p=[0.43, 0.15, 0.12, 0.12, 0.18]))
+    collar = draw(rng, {"round": 0.43, "vee": 0.15, "wide": 0.12, "high": 0.12, "collar": 0.18})
     # Most hang loose: from the chest down they stand off the body, and their sleeves off the arm.
-    loose = 0.0 if under else float(rng.choice([0.0, 0.01, 0.02, 0.035, 0.055], p=[0.2, 0.25, 0.27, 0.18, 0.1]))
+    loose = 0.0 if under else draw(rng, {0.0: 0.2, 0.01: 0.25, 0.02: 0.27, 0.035: 0.18, 0.055: 0.1})
     lift = _close_at_edges(0.013 + loose * 0.45 + cut.flare(0.55, loose * 1.6) + cut.sleeve_lift(loose * 0.6), sleeve)
     long_sleeved = sleeve > 1.5 and rng.random() < 0.5
     make = "shirt" if collar == "collar" else "ribbed" if long_sleeved else "zip" if rng.random() < 0.05 else ""
@@ -248,18 +249,16 @@ def _open_shirt(waist: float, style: Style, cold: float, worn: list[Garment], rn
 
 
 def _sleeve(cold: float, rng: Rng) -> float:
-    """How long sleeves are: 0 none, 1 to the elbow, 2 to the wrist."""
-    summer = np.array([0.16, 0.2, 0.42, 0.08, 0.04, 0.06, 0.04])
-    winter = np.array([0.02, 0.02, 0.1, 0.03, 0.08, 0.4, 0.35])
-    odds = summer * (1 - cold) + winter * cold
-    return float(rng.choice([0.0, 0.3, 0.5, 0.75, 1.3, 1.97, 2.05], p=odds / odds.sum()))
+    """How long sleeves are."""
+    return draw(rng, {length: summer * (1 - cold) + winter * cold for length, (summer, winter) in _SLEEVES.items()})
 
 
 def _dress(waist: float, style: Style, cold: float, rng: Rng, *, legs_bent: bool) -> list[Garment]:
     """A bodice and a skirt of one fabric."""
     cloth = _cloth(style, rng)
-    odds = (0.1, 0.1, 0.15, 0.15, 0.5) if cold > 0.7 else (0.35, 0.22, 0.23, 0.08, 0.12)
-    sleeve = float(rng.choice([0.0, 0.3, 0.5, 1.3, 2.0], p=odds))
+    in_winter = {0.0: 0.1, 0.3: 0.1, 0.5: 0.15, 1.3: 0.15, 2.0: 0.5}
+    otherwise = {0.0: 0.35, 0.3: 0.22, 0.5: 0.23, 1.3: 0.08, 2.0: 0.12}
+    sleeve = draw(rng, in_winter if cold > 0.7 else otherwise)
     neck = str(rng.choice(["round", "vee", "wide", "high"]))
     hem = float(rng.choice([-0.1, -0.22, -0.38, -0.55, -0.68][2 * legs_bent :])) + rng.normal(0, 0.02)
     bodice = _bodice(waist - 0.08, sleeve, neck)
