@@ -7,7 +7,7 @@ import colorsys
 import numpy as np
 
 from discreet.data.people.chance import draw
-from discreet.data.people.materials import Colour
+from discreet.data.people.materials import Colour, triple
 from discreet.data.people.styles import Style
 
 Rng = np.random.Generator
@@ -29,7 +29,7 @@ def draw_colour(style: Style, rng: Rng) -> Colour:
     """Neutral, muted or vivid: the style says how often a hue is worn at all."""
     if rng.random() > 0.2 + 0.5 * style.saturation:
         base = np.asarray(draw(rng, _NEUTRAL))
-        return _triple(base * rng.uniform(0.85, 1.1) * rng.uniform(0.96, 1.04, 3))
+        return triple(np.clip(base * rng.uniform(0.85, 1.1) * rng.uniform(0.96, 1.04, 3), 0, 1))
     if rng.random() < 0.65:
         return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.15, 0.5), rng.uniform(0.25, 0.9))
     return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.5, 0.9), rng.uniform(0.35, 0.9))
@@ -37,9 +37,4 @@ def draw_colour(style: Style, rng: Rng) -> Colour:
 
 def draw_denim(rng: Rng) -> Colour:
     """Indigo to washed out, or black."""
-    return _triple(np.asarray(_DENIM[rng.integers(len(_DENIM))]) * rng.uniform(0.85, 1.15))
-
-
-def _triple(colour: np.ndarray) -> Colour:
-    red, green, blue = (float(channel) for channel in np.clip(colour, 0, 1))
-    return red, green, blue
+    return triple(np.clip(np.asarray(_DENIM[rng.integers(len(_DENIM))]) * rng.uniform(0.85, 1.15), 0, 1))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from discreet.data.people.materials import triple
 from discreet.data.people.places import is_out_of_doors
 from discreet.data.people.styles import Style
 
@@ -136,11 +137,6 @@ def _between(low: float, high: float, rng: Rng) -> float:
     return float(rng.uniform(low, high))
 
 
-def _triple(values: np.ndarray) -> Triple:
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
-
-
 def _draw_exposure(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
     """Exposure and tone curve."""
     stops, protection = float(rng.normal(0.1, 0.25)), 1.0
@@ -176,16 +172,16 @@ def _draw_colours(odds: Odds, low_light: bool, rng: Rng) -> dict[str, Any]:
         warmth += _between(-0.05, 0.2, rng)
     balance = np.exp([warmth, green, -warmth])
     colours: dict[str, Any] = {
-        "balance": _triple(balance / (balance @ (0.3, 0.59, 0.11))),
+        "balance": triple(balance / (balance @ (0.3, 0.59, 0.11))),
         "saturation": _between(0.7, 1.05, rng),
     }
     chance = rng.random()
     bounds = np.cumsum([odds.grey, odds.toned, odds.faded, odds.vivid])
     if chance < bounds[1]:
-        colours["monochrome"] = _triple(rng.dirichlet((5.0, 7.0, 2.5)))
+        colours["monochrome"] = triple(rng.dirichlet((5.0, 7.0, 2.5)))
         if chance >= bounds[0]:
             brown = rng.random() < 0.8
-            colours["tone"] = _triple(np.array((0.06, 0.0, -0.08) if brown else (-0.04, 0.0, 0.06)))
+            colours["tone"] = triple(np.array((0.06, 0.0, -0.08) if brown else (-0.04, 0.0, 0.06)))
     elif chance < bounds[2]:
         colours |= _draw_fading(rng)
     elif chance < bounds[3]:
@@ -200,8 +196,8 @@ def _draw_fading(rng: Rng) -> dict[str, Any]:
         "saturation": _between(0.45, 0.95, rng),
         "blacks": _between(0.04, 0.17, rng),
         "whites": _between(0.86, 0.98, rng),
-        "shadows": _triple(shadows),
-        "highlights": _triple(-shadows * _between(0.3, 1.0, rng)),
+        "shadows": triple(shadows),
+        "highlights": triple(-shadows * _between(0.3, 1.0, rng)),
     }
 
 
@@ -211,7 +207,7 @@ def _draw_air_and_lens(style: Style, odds: Odds, low_light: bool, rng: Rng) -> d
     outside = sum(odds for place, odds in style.places.items() if is_out_of_doors(place)) / sum(style.places.values())
     if _happens(odds.haze * outside, rng):
         drawn["haze"] = _between(0.012, 0.06, rng)
-        drawn["haze_colour"] = _triple(_between(0.35, 0.8, rng) * np.array([0.96, 1.0, 1.05]))
+        drawn["haze_colour"] = triple(_between(0.35, 0.8, rng) * np.array([0.96, 1.0, 1.05]))
     if _happens(odds.veil, rng):
         drawn["veil"] = _between(0.02, 0.14, rng)
     if _happens(odds.soft, rng):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from discreet.data.people.body import template
 from discreet.data.people.chance import draw
 from discreet.data.people.expression import SEAM
-from discreet.data.people.materials import Colour, blend, plain
+from discreet.data.people.materials import Colour, blend, plain, triple
 from discreet.data.people.mesh import Layer
 from discreet.data.people.noise import noise
 from discreet.data.people.parts import Part
@@ -54,7 +54,7 @@ def draw_face(rng: np.random.Generator, *, female: bool, years: float) -> FaceLo
     """A new face of somebody so many years old: it begins to age at 18, and children are not made up."""
     age = float(np.clip((years - 18) / 67, 0, 1))
     made_up = bool(rng.random() < 0.35) and female and age > 0
-    red, green, blue = (float(value) for value in rng.uniform(0.15, 0.6, 3))
+    shadow = triple(rng.uniform(0.15, 0.6, 3))
     return FaceLook(
         age=age,
         mouth=float(rng.uniform(0.86, 1.12)),
@@ -64,7 +64,7 @@ def draw_face(rng: np.random.Generator, *, female: bool, years: float) -> FaceLo
         beard=draw(rng, _BEARD_ODDS),
         freckles=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.15 else 0.0,
         redness=float(rng.uniform(0.2, 1.0)),
-        shadow=(red, green, blue) if made_up else None,
+        shadow=shadow if made_up else None,
         liner=float(rng.uniform(0.7, 1.0) if made_up else rng.uniform(0.35, 0.6)),
     )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from discreet.data.people.body import pose_body, template
 from discreet.data.people.chance import draw
 from discreet.data.people.identity import draw_identity
-from discreet.data.people.materials import Colour, Solid
+from discreet.data.people.materials import Solid, triple
 from discreet.data.people.mesh import Layer, box, cone, ellipsoid, solid, turned
 from discreet.data.people.parts import Part
 from discreet.data.people.pose import draw_pose, turn
@@ -23,9 +23,8 @@ _HALF_A_THING, _DEPTH_OF_A_THING = 1.0, 0.75
 
 def _surface(rng: Rng) -> Solid:
     grey = rng.uniform(0.1, 0.85)
-    red, green, blue = (float(c) for c in np.clip(grey + 0.4 * rng.random() * (rng.random(3) - 0.5), 0.03, 0.95))
-    colour: Colour = (red, green, blue)
-    return Solid(colour, float(rng.choice([0.03, 0.1, 0.4])), 0.4, int(rng.integers(9999)))
+    colour = np.clip(grey + 0.4 * rng.random() * (rng.random(3) - 0.5), 0.03, 0.95)
+    return Solid(triple(colour), float(rng.choice([0.03, 0.1, 0.4])), 0.4, int(rng.integers(9999)))
 
 
 def _prop(mesh: tuple[Floats, NDArray[np.int32]], material: Solid) -> Layer:

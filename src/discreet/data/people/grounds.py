@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discreet.data.people.camera import Camera
-from discreet.data.people.materials import Colour, blend, plain
+from discreet.data.people.materials import Colour, blend, plain, triple
 from discreet.data.people.mesh import Layer, solid
 from discreet.data.people.noise import noise
 from discreet.data.people.parts import Part
@@ -102,12 +102,10 @@ def draw_ground(kinds: tuple[str, ...], camera: Camera, size_px: int, rng: Rng) 
     colour = np.clip(np.asarray(_GROUNDS[surface]) * rng.uniform(0.65, 1.3) * rng.uniform(0.94, 1.06, 3), 0, 0.95)
     if surface == "sheet":
         colour = np.clip(rng.uniform(0.25, 0.95) * rng.uniform(0.8, 1.05, 3), 0, 1)
-    red, green, blue = (float(channel) for channel in colour)
-    painted: Colour = (red, green, blue)
     look = {"sand": "gravel", "carpet": "gravel", "snow": "gravel"}.get(surface, surface)
-    x, y, z = (float(value) for value in camera.position)
     scale, seed = float(rng.uniform(0.7, 3.0)), int(rng.integers(100_000))
-    return ground_layer(Floor(painted, look, scale, seed, (x, y, z), 2 * camera.spread / size_px)), colour
+    eye, pixel = triple(camera.position), 2 * camera.spread / size_px
+    return ground_layer(Floor(triple(colour), look, scale, seed, eye, pixel)), colour
 
 
 def ground_layer(material: Floor) -> Layer:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from discreet.data.people.body import template
 from discreet.data.people.chance import draw
-from discreet.data.people.materials import Colour
+from discreet.data.people.materials import Colour, triple
 
 _SKIN: tuple[Colour, ...] = (
     (0.95, 0.80, 0.72), (0.91, 0.73, 0.62), (0.86, 0.65, 0.51), (0.77, 0.55, 0.41),
@@ -81,8 +81,8 @@ def draw_identity(name: str, rng: np.random.Generator) -> Identity:
         height=height,
         years=years,
         feminine=feminine,
-        skin=_triple(skin),
-        lips=_triple(lips),
+        skin=triple(skin),
+        lips=triple(lips),
         hair=_draw_hair_colour(years, rng),
         iris=_draw_iris(skin, rng),
         hair_style=_draw_hair_style(years, rng, feminine=feminine),
@@ -128,8 +128,3 @@ def _draw_hair_style(years: float, rng: np.random.Generator, *, feminine: bool) 
     for style in _THINNING:
         odds[style] *= float(np.clip((years - _GROWN) / 30, 0, 2))
     return draw(rng, odds)
-
-
-def _triple(colour: NDArray[np.floating]) -> Colour:
-    red, green, blue = (float(channel) for channel in colour)
-    return red, green, blue

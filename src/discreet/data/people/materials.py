@@ -31,6 +31,12 @@ class Material(Protocol):
         ...
 
 
+def triple(values: Floats) -> Colour:
+    """Three numbers, such as a colour's, as a tuple of floats."""
+    first, second, third = (float(value) for value in values)
+    return first, second, third
+
+
 def plain(colour: Colour, count: int) -> Floats:
     """One colour for `count` points, float32 [N, 3]."""
     return np.tile(np.asarray(colour, np.float32), (count, 1))

@@ -16,6 +16,7 @@ from discreet.data.people.furniture import make_mat, make_seat, make_step
 from discreet.data.people.garments import cut_garment, skin_layer
 from discreet.data.people.headwear import dress_head
 from discreet.data.people.identity import Identity
+from discreet.data.people.materials import triple
 from discreet.data.people.mesh import Layer, solid
 from discreet.data.people.parts import Part
 from discreet.data.people.pose import Pose, draw_pose
@@ -143,9 +144,8 @@ def make_person(
     skin = Skin(identity.skin, identity.lips, identity.hair, identity.seed, identity.beard, identity.brow, face)
     layers = [with_straight_borders(skin_layer(figure, part_labels(), skin, outfit))]
     for name, eye in zip(("left_eye", "right_eye"), body.eyes, strict=True):
-        x, y, z = (float(value) for value in eye)
         rows, faces = body.rows(name), body.own_faces(name)
-        material = Eye((x, y, z), identity.iris, identity.skin, expression.gaze, expression.lids)
+        material = Eye(triple(eye), identity.iris, identity.skin, expression.gaze, expression.lids)
         layers.append(solid(figure.vertices[rows], faces, Part.FACE, material, body.points[rows]))
     # One seed for all: pieces that crumple alike go on in each other, and lie over each other.
     crumple = int(rng.integers(1000))
