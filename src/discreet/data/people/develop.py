@@ -19,9 +19,9 @@ Floats = NDArray[np.floating]
 Pixels = NDArray[np.uint8]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_MID_GREY = 0.18
-_LEAST_WHITE = 0.55
-_BACKDROP_M = 40.0
+_MID_GREY = 0.18  # of linear light
+_LEAST_WHITE = 0.55  # linear: dark pictures are not stretched up to white
+_BACKDROP_M = 40.0  # of haze that lies before the backdrop, however far it is
 
 
 def develop(linear_HW3: Floats, depth_HW: Floats, circles_HW: Floats, how: Development, rng: Rng) -> Pixels:

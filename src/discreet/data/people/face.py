@@ -24,7 +24,7 @@ Floats = NDArray[np.floating]
 
 _BEARD_ODDS = {"stubble": 0.4, "full": 0.3, "goatee": 0.18, "moustache": 0.12}
 BEARDS = tuple(_BEARD_ODDS)
-_EYE_RADIUS = 0.0152
+_EYE_RADIUS = 0.0152  # metres
 
 
 @dataclass(frozen=True)

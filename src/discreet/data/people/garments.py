@@ -22,15 +22,16 @@ Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
 Places = NDArray[np.intp]
 
+# Heights on the template, metres.
 HIP = 0.128
 KNEE = -0.306
 ANKLE = -0.739
 WAIST = 0.27
 NECK = 0.707
-_ARM_LENGTH = 0.27
-_LEG_LENGTH = 0.43
-_FAR = np.float32(9.0)
-_DRAPE_ROUNDS = 25
+_ARM_LENGTH = 0.27  # metres from joint to joint, which along_arm counts as 1
+_LEG_LENGTH = 0.43  # the same of legs
+_FAR = np.float32(9.0)  # well inside, wherever the edge of a field is
+_DRAPE_ROUNDS = 25  # each carries cloth on by one vertex
 
 
 @dataclass(frozen=True)

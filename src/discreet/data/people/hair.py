@@ -25,8 +25,8 @@ from discreet.data.people.strands import braid, lay_over, locks, ribbons, tail
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_UNDER_A_HAT = 0.006
-_OFF_CLOTH = 0.006
+_UNDER_A_HAT = 0.006  # metres that hair stands off the head, at most
+_OFF_CLOTH = 0.006  # metres
 
 
 @dataclass(frozen=True)

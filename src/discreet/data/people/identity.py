@@ -27,7 +27,7 @@ _MASCULINE_STYLES = {
     "long": 0.04, "bun": 0.02, "ponytail": 0.02, "braids": 0.01, "locks": 0.03, "curls": 0.05, "afro": 0.02,
 }  # fmt: skip
 _THINNING = ("bald", "balding")
-_GROWN = 18
+_GROWN = 18  # years
 _FEMININE_STYLES = {
     "bald": 0.01, "balding": 0.0, "cropped": 0.02, "short": 0.05, "undercut": 0.02, "full": 0.05, "bob": 0.17,
     "long": 0.3, "bun": 0.09, "ponytail": 0.12, "braids": 0.05, "locks": 0.02, "curls": 0.07, "afro": 0.03,

@@ -13,9 +13,9 @@ from PIL import Image
 
 Floats = NDArray[np.floating]
 
-_SHARP_PX = 0.7
-_WIDEST = 0.1
-_BEFORE_FOCUS = 0.6
+_SHARP_PX = 0.7  # circles up to that wide are not blurred
+_WIDEST = 0.1  # of the picture's side: no circle is wider
+_BEFORE_FOCUS = 0.6  # of their width, that circles before the focus keep
 
 
 def circles_of_confusion(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from discreet.data.people.parts import Part
 from discreet.parsing.face_mask import Box, mask_faces
 
-_SMALL_PX = 12
-_MISSED_WHEN_SMALL = 0.3
-_LEAST_PIXELS = 6
+_SMALL_PX = 12  # a face with a shorter side may be missed
+_MISSED_WHEN_SMALL = 0.3  # of such faces
+_LEAST_PIXELS = 6  # of a face that counts as seen
 
 
 def face_boxes(parts: NDArray[np.uint8], persons: NDArray[np.uint8]) -> list[Box]:

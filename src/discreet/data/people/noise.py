@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 Frequencies = tuple[float, float, float]
 
-_SIDE = 64
-_BLOCK = 8192
+_SIDE = 64  # cells; a power of two, so that places wrap around by a mask
+_BLOCK = 8192  # points that are looked up at once
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ PATTERNS = tuple(PATTERN_ODDS)
 _SHOULDER = np.array([0.174, 0.609], np.float32)  # across and up, on the template
 _DOWN_THE_ARM = np.array([0.67, -0.742], np.float32)
 _ACROSS_THE_ARM = np.array([0.742, 0.67], np.float32)
-_CHEST = 0.49
+_CHEST = 0.49  # height of its middle, metres
 
 
 def unroll(points_N3: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:

@@ -18,12 +18,12 @@ from discreet.data.people.postures import ARMS, POSTURES, Posture
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
 
-_MARGIN = 0.035
-_THIGH, _SHIN = 0.436, 0.435
+_MARGIN = 0.035  # metres of clothes between an arm and the torso
+_THIGH, _SHIN = 0.436, 0.435  # metres, of the template
 _THIGH_AHEAD, _KNEE_BENT = 0.074, 0.158  # radians, of the unposed body
 # Of joints over the ground: an ankle over its sole, a knee over its shin, hips over what one sits on; metres.
 _SOLE_HEIGHT, _KNEE_HEIGHT, _SEAT_HEIGHT = 0.09, 0.04, 0.06
-_LIMITS = np.array([(-0.6, 2.45), (-1.65, 1.1), (0.0, 2.45)])
+_LIMITS = np.array([(-0.6, 2.45), (-1.65, 1.1), (0.0, 2.45)])  # radians: thigh forwards, thigh outwards, knee
 _FINGERS, _SEATED_ROOT = 0.07, 0.1  # metres: beyond arm_points, and how high the spine's root sits
 _SIDES = (("L", 1.0), ("R", -1.0))
 

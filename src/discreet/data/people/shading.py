@@ -22,13 +22,13 @@ Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
 
 _OCCLUSION_RAYS = 3
-_OCCLUSION_REACH = 0.5
-_SHADOW_REACH = 30.0
+_OCCLUSION_REACH = 0.5  # metres
+_SHADOW_REACH = 30.0  # metres
 # Of the ground, which is looked at where something may shade it.
 _CELL_M, _CELLS_A_SIDE, _SLICES = 0.25, 320, 4
 _NEIGHBOURS_PX = 4  # on each side, along rows and then along columns
-_SAME_FACING = 0.8
-_SAME_DEPTH = 0.04
+_SAME_FACING = 0.8  # cosine between normals, at least
+_SAME_DEPTH = 0.04  # of the distance, at most
 
 
 @dataclass(frozen=True)

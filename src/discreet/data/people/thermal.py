@@ -30,7 +30,7 @@ _WARMTH: dict[Part, Range] = {
 }  # fmt: skip
 _ROOM_C: Range = (16.0, 26.0)
 _BLOOD_C: Range = (33.0, 36.0)
-_FROM_THE_SIDE_K = 1.2
+_FROM_THE_SIDE_K = 1.2  # that surfaces seen from the side seem cooler
 
 
 def thermograph(scene: Scene, stage: Stage, view: View, size_px: int, rng: Rng) -> NDArray[np.uint8]:
