@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -56,27 +57,21 @@ class Person:
 
     def scaled(self, factor: float) -> Person:
         """The person with all that belongs to it, so many times as large."""
-        layers, seat, carried = (
-            tuple(layer.scaled(factor) for layer in part) for part in (self.layers, self.seat, self.carried)
-        )
-        return replace(
-            self, layers=layers, seat=seat, carried=carried, top=factor * self.top, scale=factor * self.scale
-        )
+        larger = self._with_each(lambda layer: layer.scaled(factor))
+        return replace(larger, top=factor * self.top, scale=factor * self.scale)
 
     def placed(self, rotation: Floats, offset: Floats) -> Person:
         """The person turned by [3, 3] and moved by [3]."""
-        layers = tuple(layer.moved(rotation, offset) for layer in self.layers)
-        seat = tuple(layer.moved(rotation, offset) for layer in self.seat)
-        carried = tuple(layer.moved(rotation, offset) for layer in self.carried)
-        return replace(self, layers=layers, seat=seat, carried=carried)
+        return self._with_each(lambda layer: layer.moved(rotation, offset))
 
     def shifted(self, step: Floats, times: int) -> Person:
         """The person moved along the ground by [2], so many times."""
+        return self._with_each(lambda layer: replace(layer, vertices=_stepped(layer.vertices, step, times)))
 
-        def along(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-            return tuple(replace(layer, vertices=_stepped(layer.vertices, step, times)) for layer in layers)
-
-        return replace(self, layers=along(self.layers), seat=along(self.seat), carried=along(self.carried))
+    def _with_each(self, change: Callable[[Layer], Layer]) -> Person:
+        """The person with a change to every layer that belongs to it."""
+        layers, seat, carried = (tuple(map(change, part)) for part in (self.layers, self.seat, self.carried))
+        return replace(self, layers=layers, seat=seat, carried=carried)
 
     def bounds(self) -> Box:
         """The lowest and the highest corner of all that is labelled, [3] each."""
