@@ -231,9 +231,7 @@ def _park(site: _Site, rng: Rng) -> _Painted:
 
 def _beach(site: _Site, rng: Rng) -> _Painted:
     """The sea as a band up to the horizon, perhaps hills."""
-    boards = []
-    if rng.random() < 0.5:
-        boards.append(greenery(400.0, rng, rng.uniform(15, 60)))
+    boards = [greenery(400.0, rng, rng.uniform(15, 60))] if rng.random() < 0.5 else []
     height = rng.uniform(0.5, 1.5)
     rows = np.linspace(0, 1, 60)[:, None, None]
     waves = 0.85 + 0.3 * textures.plane_noise(300, 60, (40, 25), int(rng.integers(9999)))[..., None]
@@ -245,15 +243,13 @@ def _beach(site: _Site, rng: Rng) -> _Painted:
 
 def _field(site: _Site, rng: Rng) -> _Painted:
     """A sports field: stands or trees behind, hoardings with letters, a goal."""
-    near = site.back + 3
-    depth = near + rng.uniform(8, 25)
+    depth = site.back + 3 + rng.uniform(8, 25)
     boards = [greenery(depth + 4, rng, rng.uniform(4, 10))]
     strip = textures.blank(18, 1.0, textures.some_colour(rng, 1))
     pen = ImageDraw.Draw(strip)
-    for x in range(0, strip.width, 3 * textures.PIXELS_A_METRE):
-        pen.rectangle(
-            [x, 0, x + 3 * textures.PIXELS_A_METRE, strip.height], fill=textures.paint(textures.some_colour(rng, 1.4))
-        )
+    wide = 3 * textures.PIXELS_A_METRE
+    for x in range(0, strip.width, wide):
+        pen.rectangle([x, 0, x + wide, strip.height], fill=textures.paint(textures.some_colour(rng, 1.4)))
         textures.scribble(pen, (x + 20, 12, x + 130, 44), rng)
     boards.append(wide_board(45.0, depth, 1.0, strip, repeats=5.0))
     goal = textures.blank(7.3, 2.4)
