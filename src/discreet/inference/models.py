@@ -14,8 +14,8 @@ from discreet.inference.exported import digest_of
 # name of a shipped model: SHA-256 of its safetensors file, and of the model.json of its exported folder
 _SHIPPED = {
     "m2fp-lite": (
-        "de57344091d9e6dbbb7b5bba7cad8425328ebb77eb7e2d5a36e4989fd1939ff8",
-        "2b79502cd8f08b775672a63bcfc3c8db10a93b0537ae84fc45775abbcd19aaca",
+        "81b7d1eca1db53603a2ccab7734f202d911e2b5d180c28efbd20db819e6777ab",
+        "adc2bf6d05f1491b5fbb373047d1bde322709e7287211200854d554bfa94059f",
     ),
     "m2fp-lite-imagenet": (
         "219baec75eac1f2301c8d00b0676686ef6268bef62d856190603413a48a0eead",
