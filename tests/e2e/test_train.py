@@ -39,7 +39,7 @@ def test_a_finished_run_holds_what_may_be_handed_out_and_nothing_else(
     assert run_verb("train", run_toml, "--out", out, "--json") == 0
     printed = capsys.readouterr()
     said = json.loads(printed.out)
-    assert f"a new ledger begins: {state / 'ledger.sqlite'}" in printed.err
+    assert "a new ledger begins" in printed.err
     assert {path.name for path in out.iterdir()} == {
         "config.toml", "run.json", "model.safetensors", "model.json", "statement.json", "metrics.json", "report.html",
     }  # fmt: skip

@@ -203,5 +203,5 @@ def test_what_cannot_be_taken_away_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_service_that_cannot_seal_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(serving, "missing_seals", lambda max_pixels: ["file writes"])
     with pytest.raises(ConfigurationError, match="--allow-unsealed"):
-        serving.serve(ServiceSettings(port=0, allow_swap=True), tmp_path, lambda line: None)
+        serving.serve(ServiceSettings(port=0, allow_swap=True), tmp_path, lambda line: None, lambda told: None)
     assert "NOT SEALED" in serving._sealed(ServiceSettings(allow_unsealed=True))
