@@ -107,8 +107,8 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
     book = around.state / LEDGER_FILE
     if not Ledger.is_at(book):
         around.note(
-            "a new ledger begins in the state folder. Where these pictures were trained on before, what they spent is in "
-            "another; bring that one here first, or name its folder in DISCREET_STATE"
+            "a new ledger begins in the state folder. Where these pictures were trained on before, what they spent is "
+            "in another; bring that one here first, or name its folder in DISCREET_STATE"
         )
     with Ledger.open(book) as ledger:
         with around.progress("read every picture once", len(run.source)) as advance:
