@@ -1,13 +1,15 @@
 """How well parsers do on photographs, by the word of networks that were trained on real people.
 
-    make real-photos                                  # m2fp-lite, clear and with masked faces
+    make real-photos                                  # m2fp-lite, with clear, masked and served faces
     python benchmarks/real_photos.py [--models m2fp-lite runs/mine] [--pictures DIR] [--only bus ...]
 
 Eighty are by an AI, of ten people who never existed; three are photographs. Nobody labelled them. MediaPipe's
 masks and keypoints stand in for labels: foreground IoU against the selfie mask, and the share of visible
 keypoints that lie in a part that may be there (photo_rules.py). The two masks of MediaPipe are also held
 against each other: where they disagree the judge is not worth much, and such photographs are counted apart
-("agreed" leaves them out). Photographs and judges: tools/photographs.py; verdicts are cached beside them.
+("agreed" leaves them out). Faces are clear; or "masked", a grey ellipse over every head that the judge saw, turned away
+or not; or "served", under what the service lays over those that its detector finds. Photographs and judges:
+tools/photographs.py; verdicts are cached beside them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,10 @@ from photo_rules import foreground_errors, foreground_iou, judge_keypoint, mask_
 from PIL import Image, ImageDraw
 
 import discreet
+from discreet.inference.faces import FaceDetector
 from discreet.inference.parser import Parser
 from discreet.loading import model_folder
+from discreet.parsing.face_mask import mask_faces as mask_as_served
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache"
@@ -36,6 +41,7 @@ JUDGE_PYTHON = CACHE / "judges" / "bin" / "python"
 RESULTS = HERE / "results" / "real_photos.json"
 TARGETS = {"foreground_iou": 0.85, "keypoints_right": 0.85}
 MIN_AGREEMENT = 0.85
+FACES = ("clear", "masked", "served")
 DISC = 0.03  # of a person's size: half of what the pose network reports as the body's circle
 COLOURS = {"right": "lime", "side": "magenta", "background": "red", "other": "orange"}
 
@@ -61,14 +67,28 @@ def kind_of(name: str) -> str:
     return name.partition("-")[2] or name
 
 
-def measure(parser: Parser, name: str, verdict: dict[str, Any], folder: Path, masked: bool) -> dict[str, Any]:
+def covered(image: NDArray[np.uint8], persons: list[dict[str, Any]], faces: str) -> tuple[NDArray[np.uint8], int]:
+    """The photograph with faces as `faces` says, see above; and how many were covered."""
+    if faces == "masked":
+        return mask_faces(image, (person["face"] for person in persons)), len(persons)
+    if faces == "served":
+        boxes = [face.box for face in _detector().find(image)]
+        return mask_as_served(image, boxes), len(boxes)
+    return image, 0
+
+
+@cache
+def _detector() -> FaceDetector:
+    """The service's."""
+    return FaceDetector()
+
+
+def measure(parser: Parser, name: str, verdict: dict[str, Any], folder: Path, faces: str) -> dict[str, Any]:
     """Figures of one photograph and, under "picture", what can be looked at."""
     (path,) = [path for path in PHOTOGRAPHS.glob(f"{name}.*") if path.suffix in (".jpg", ".png")]
     picture = Image.open(path).convert("RGB").resize((verdict["width"], verdict["height"]), Image.Resampling.LANCZOS)
-    image = np.asarray(picture)
     persons = verdict["persons"]
-    if masked:
-        image = mask_faces(image, (person["face"] for person in persons))
+    image, num_covered = covered(np.asarray(picture), persons, faces)
     result = parser.parse(image)
     with np.load(folder / f"{name}.npz") as masks:
         selfie, pose = masks["selfie"], masks["pose"]
@@ -85,6 +105,7 @@ def measure(parser: Parser, name: str, verdict: dict[str, Any], folder: Path, ma
         "judges_agree": float(np.count_nonzero(selfie & pose) / max(1, np.count_nonzero(selfie | pose))),
         "num_found": len(result.persons),
         "num_judged": len(persons),
+        "num_covered": num_covered,
         "keypoints": [(point["name"], outcome) for point, outcome in judged],
         "picture": beside(image, result.overlay(), selfie, pose, judged),
     }
@@ -115,8 +136,9 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         key: float(np.mean([row[key] for row in rows]))
         for key in ("foreground_iou", "missed", "invented", "judges_agree")
     }
+    sums = {key: sum(row[key] for row in rows) for key in ("num_judged", "num_covered")}
     keypoints = tally(pair for row in rows for pair in row["keypoints"])
-    return {"num_photographs": len(rows), **means, "keypoints": keypoints}
+    return {"num_photographs": len(rows), **sums, **means, "keypoints": keypoints}
 
 
 def by_kind(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -153,7 +175,7 @@ def main() -> None:
     """Measure, print, write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["m2fp-lite"], help="shipped names or folders")
-    parser.add_argument("--faces", nargs="+", choices=("clear", "masked"), default=["clear", "masked"])
+    parser.add_argument("--faces", nargs="+", choices=FACES, default=FACES)
     parser.add_argument("--only", nargs="+", help="photographs whose name contains one of these")
     parser.add_argument("--pictures", type=Path, help="folder for photograph | overlay | judges")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -171,9 +193,7 @@ def main() -> None:
         for faces in arguments.faces:
             rows = []
             for name in names:
-                row = measure(
-                    loaded, name, json.loads((folder / f"{name}.json").read_text()), folder, faces == "masked"
-                )
+                row = measure(loaded, name, json.loads((folder / f"{name}.json").read_text()), folder, faces)
                 picture = row.pop("picture")
                 rows.append(row)
                 if arguments.pictures:
