@@ -42,6 +42,7 @@ from discreet.m2fp.output import MASK_STRIDE
 from discreet.m2fp.pixel_decoder import PixelFeatures
 from discreet.m2fp.targets import Targets
 from discreet.m2fp.torch_backend import TorchBackend
+from discreet.privacy.plan import num_steps_for
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.devices import Precision, find_device, num_reading_processes
 from discreet.training.evaluation import evaluate
@@ -224,7 +225,7 @@ def train_stage(stage: Stage, model: M2FP, lessons: Lessons) -> list[float]:
     loader = BatchLoader(
         source, units_of(source, "image"), augmentation, network, seed=training.seed, num_processes=readers
     )
-    num_steps = int(training.epochs * len(source) // training.batch_size)
+    num_steps = num_steps_for(training.epochs, len(source), training.batch_size)
     pace = Pace(stage.name, num_steps)
     gradients = RarePartsOften(network, lessons.often, training.batch_size, training.seed)
     hooks = LoopHooks(lambda step: None, pace)
