@@ -16,7 +16,9 @@ from safetensors.numpy import load_file
 from tests.e2e.conftest import Discreet, environment
 
 TEST_KEY = 11
-KILLS = 3
+# Of twelve steps, with a checkpoint every three: a kill comes after this step was kept; the last one while a run resumes.
+KILLED_AFTER = (3, 6, 6)
+LONGEST_DELAY_S = 0.5
 
 
 def train_words(run_toml: Path, out: Path, *more: str) -> list[str]:
@@ -31,6 +33,19 @@ def start_training(run_toml: Path, out: Path, state: Path) -> subprocess.Popen[b
         stderr=subprocess.DEVNULL,
         env=environment(state),
     )
+
+
+def run_id_of(out: Path) -> str:
+    run_id = json.loads((out / "run.json").read_text())["run_id"]
+    assert isinstance(run_id, str)
+    return run_id
+
+
+def wait_until_kept(step: int, process: subprocess.Popen[bytes], out: Path, state: Path) -> None:
+    """Until a running training has kept the result of a step."""
+    while not (out / "run.json").exists() or released_steps(state, run_id_of(out)) < step:
+        assert process.poll() is None, "the run ended before it was killed"
+        time.sleep(0.01)
 
 
 def ledger_steps(state: Path, run_id: str) -> int:
@@ -66,19 +81,18 @@ def released_steps(state: Path, run_id: str) -> int:
 def test_a_run_killed_at_random_points_ends_like_one_that_was_not(
     run_toml: Path, tmp_path: Path, state: Path, discreet: Discreet
 ) -> None:
-    started = time.monotonic()
     whole = json.loads(discreet(*train_words(run_toml, tmp_path / "whole")).stdout)
-    duration = time.monotonic() - started
     killed, killed_state = tmp_path / "killed", tmp_path / "killed-state"
     moments = random.Random(5)
-    for _ in range(KILLS):
+    for step in KILLED_AFTER:
         process = start_training(run_toml, killed, killed_state)
-        time.sleep(duration * moments.uniform(0.3, 0.95))
+        wait_until_kept(step, process, killed, killed_state)
+        time.sleep(moments.uniform(0, LONGEST_DELAY_S))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        if (killed / "run.json").exists():
-            run_id = json.loads((killed / "run.json").read_text())["run_id"]
-            assert ledger_steps(killed_state, run_id) >= released_steps(killed_state, run_id)
+        kept = released_steps(killed_state, run_id_of(killed))
+        assert step <= kept < whole["num_steps"], "killed between two steps"
+        assert ledger_steps(killed_state, run_id_of(killed)) >= kept
     last = start_training(run_toml, killed, killed_state)
     assert last.wait(timeout=300) == 0
 
