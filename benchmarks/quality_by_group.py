@@ -4,7 +4,7 @@
     python benchmarks/quality_by_group.py --table        # what was measured, as in docs/people.md
 
 A picture belongs to the group of its main person, whose age, sex and skin the generator knows; everybody in it
-counts. Prints mIoU with 95 % intervals, and writes results/quality_by_group.json.
+counts. Prints mIoU with 95 % intervals, and how well persons are told apart, and writes results/quality_by_group.json.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ STYLES = ("street", "home", "store", "studio")
 GROUPS = ("everybody", "3 to 11 years", "12 to 17", "18 to 59", "60 to 90", "women", "men")
 GROUPS += ("dark skin", "skin between", "light skin")
 SEED, SIZE_PX = 141, 224
+PERSONS = {"human_ap50": "outlines (Human AP50)", "app50": "with their parts (APp50)", "pcp50": "their parts (PCP50)"}
 DARK, LIGHT = 0.36, 0.62  # mean of the skin's colour, 0 to 1
 
 
@@ -65,6 +66,7 @@ def measure(models: list[str], count: int) -> dict[str, Any]:
             for group, indices in members.items():
                 metrics = evaluate(parser, Subset(pictures, indices))
                 found[name][group] = {"miou": metrics.miou, "miou_interval": metrics.miou_interval}
+                found[name][group] |= {key: value for key, value in metrics.to_json().items() if key in PERSONS}
                 print(f"{name}, {group}: {metrics.miou}", flush=True)
     sizes = {group: len(indices) for group, indices in members.items()}
     return {"generator": GENERATOR_VERSION, "size_px": SIZE_PX, "pictures": sizes, "models": found}
@@ -81,6 +83,10 @@ def table(results: dict[str, Any]) -> str:
             low, high = row["miou_interval"]
             cells.append(f"{100 * row['miou']:.1f} ({100 * low:.1f} … {100 * high:.1f})")
         lines.append(f"| {group} | {size} | {' | '.join(cells)} |")
+    lines += ["", f"| persons, everybody | {' | '.join(models)} |", f"|---|{'---|' * len(models)}"]
+    for key, what in PERSONS.items():
+        cells = [f"{results['models'][name]['everybody'][key]:.2f}" for name in models]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -97,6 +97,15 @@ def brute_force(pictures: list[Picture]) -> dict[str, float | None]:
     ]
     app = [average_precision(predictions, labelled, at) for at in thresholds] if labelled else []
 
+    def outline(parts: dict[int, Pixels]) -> Pixels:
+        return frozenset().union(*(parts[part] for part in PARTS))
+
+    outlines = [
+        (person.score, n, {g: iou(outline(own), outline(people[n][g])) for g in people[n]})
+        for n, there in enumerate(found)
+        for person, own in there
+    ]
+
     apr: list[float] = []
     for part in PARTS:
         instances = sorted((n, g) for n, there in enumerate(people) for g in there if there[g][part])
@@ -147,6 +156,7 @@ def brute_force(pictures: list[Picture]) -> dict[str, float | None]:
         "app50": app[4] if app else None,
         "appvol": mean(app),
         "pcp50": mean(shares),
+        "human_ap50": average_precision(outlines, labelled, 0.5) if labelled else None,
     }
 
 

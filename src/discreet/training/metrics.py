@@ -11,6 +11,7 @@ labelled, is None, never 0.
   without background. `app50` at threshold 0.5; `appvol` averaged over 0.1 to 0.9.
 - **PCP50**: of a labelled person's parts, the share with IoU above 0.5 in the prediction that found
   the person at threshold 0.5; a missed person counts 0. Averaged over persons.
+- **Human AP50**: persons are instances, whatever their parts: average precision at IoU 0.5 of whole outlines.
 
 A prediction finds the labelled instance of its picture that it overlaps most, if the IoU reaches the
 threshold and no surer prediction found it first. Average precision is the area under the precision
@@ -59,6 +60,7 @@ class Metrics:
     app50: float | None
     appvol: float | None
     pcp50: float | None
+    human_ap50: float | None
     num_samples: int
 
     def to_json(self) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class MetricsAccumulator:
         self._pixels: list[Counts] = []  # a picture: [3, P], pixels right, labelled, predicted
         self._parts = [_Detections() for _ in label_set.names]
         self._persons = _Detections()
+        self._outlines = _Detections()
         self._correct_shares: list[float] = []  # a labelled person: its parts found
 
     def add(self, prediction: ParseResult, parts: NDArray[np.uint8], persons: NDArray[np.uint8] | None) -> None:
@@ -125,6 +128,7 @@ class MetricsAccumulator:
             app50=_mean(app_T[_HALF]),
             appvol=_mean(app_T),
             pcp50=_mean(np.array(self._correct_shares)),
+            human_ap50=_mean(self._outlines.average_precisions()[_HALF]),
             num_samples=len(self._pixels),
         )
 
@@ -146,7 +150,9 @@ class MetricsAccumulator:
             self._parts[part].add(scores, iou_KGP[predicted][:, wanted, part])
         either_KGP = found_KP[:, None] | labelled_GP[None]
         iou_KG = (iou_KGP * either_KGP).sum(2) / np.maximum(either_KGP.sum(2), 1)
-        matched_K = self._persons.add(np.array([person.score for person in found]), iou_KG)
+        scores_K = np.array([person.score for person in found])
+        matched_K = self._persons.add(scores_K, iou_KG)
+        self._outlines.add(scores_K, _outline_ious(found, parts, owners, valid))
         finder = {int(g): k for k, g in enumerate(matched_K[:, _HALF]) if g >= 0}
         for g, labelled_P in enumerate(labelled_GP):
             good_P = iou_KGP[finder[g], g, labelled_P] > 0.5 if g in finder else np.zeros(1)
@@ -259,6 +265,20 @@ def _part_ious(
     found_KP[:, 0], both_KGP[..., 0] = 0, 0
     union_KGP = found_KP[:, None] + labelled_GP[None] - both_KGP
     return both_KGP / np.maximum(union_KGP, 1), found_KP > 0, labelled_GP > 0
+
+
+def _outline_ious(
+    found: tuple[Person, ...], parts: NDArray[np.uint8], owners: NDArray[np.uint8], valid: NDArray[np.bool_]
+) -> Floats:
+    """IoU of each predicted with each labelled person, all parts as one, [K, G]; persons as of `_part_ious`."""
+    person_of = np.where(parts > 0, owners, 0)[valid]
+    sizes = np.bincount(person_of, minlength=256)
+    ids = np.flatnonzero(sizes[1:]) + 1
+    found_K = np.array([np.count_nonzero(person.parts[valid]) for person in found])
+    both_KG = np.zeros((len(found), len(ids)), np.int64)
+    for k, person in enumerate(found):
+        both_KG[k] = np.bincount(person_of[person.parts[valid] > 0], minlength=256)[ids]
+    return both_KG / (found_K[:, None] + sizes[ids][None] - both_KG)
 
 
 def _ratio(part: Counts, whole: Counts) -> Floats:

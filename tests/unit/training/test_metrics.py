@@ -79,6 +79,30 @@ def test_persons_by_hand() -> None:
     assert metrics.apr == pytest.approx((0.5 + 6 / 9) / 2)
     # Person 1 is found at 0.5 with both parts above 0.5: 1. Person 2 is not found: 0.
     assert metrics.pcp50 == pytest.approx(0.5)
+    # Outlines: the first covers 6 of 8 pixels, the second 3 of 4: both are found.
+    assert metrics.human_ap50 == pytest.approx(1.0)
+
+
+def test_an_outline_of_wrong_parts_is_a_person_found() -> None:
+    parts, persons = ids("1122"), ids("1111")
+    swapped, half, less = ids("2211"), ids("2200"), ids("2000")
+    assert (measure((prediction(swapped, (0.9, swapped)), parts, persons)).app50) == 0
+    found = [measure((prediction(own, (0.9, own)), parts, persons)).human_ap50 for own in (swapped, half, less)]
+    assert found == [1.0, 1.0, 0.0], "IoU 1, exactly 1/2, and 1/4"
+
+
+def test_ignored_pixels_belong_to_no_outline() -> None:
+    parts, persons = ids("11xxxx"), ids("111111")
+    own = ids("110000")
+    assert measure((prediction(own, (0.9, own)), parts, persons)).human_ap50 == 1.0
+    wide = ids("111111")
+    assert measure((prediction(wide, (0.9, wide)), parts, persons)).human_ap50 == 1.0
+
+
+def test_one_outline_around_two_persons_finds_one_at_most() -> None:
+    parts, persons = ids("111110111"), ids("111110222")
+    around = ids("111110111")  # IoU 5/8 with the first, 3/8 with the second
+    assert measure((prediction(around, (0.9, around)), parts, persons)).human_ap50 == pytest.approx(0.5)
 
 
 def test_a_false_alarm_costs_only_if_it_is_surer() -> None:
@@ -86,8 +110,8 @@ def test_a_false_alarm_costs_only_if_it_is_surer() -> None:
     right, wrong = ids("1100"), ids("0011")
     after = measure((prediction(right + wrong, (0.9, right), (0.1, wrong)), parts, persons))
     before = measure((prediction(right + wrong, (0.1, right), (0.9, wrong)), parts, persons))
-    assert (after.app50, after.apr, after.pcp50) == (1.0, 1.0, 1.0)
-    assert (before.app50, before.apr, before.pcp50) == (0.5, 0.5, 1.0)
+    assert (after.app50, after.apr, after.pcp50, after.human_ap50) == (1.0, 1.0, 1.0, 1.0)
+    assert (before.app50, before.apr, before.pcp50, before.human_ap50) == (0.5, 0.5, 1.0, 0.5)
 
 
 def test_a_person_found_twice_is_one_hit_and_one_false_alarm() -> None:
@@ -98,6 +122,7 @@ def test_a_person_found_twice_is_one_hit_and_one_false_alarm() -> None:
     one = (prediction(person, (0.7, person)), person, person)
     metrics = measure(two, one)
     assert metrics.app50 == pytest.approx(5 / 6)
+    assert metrics.human_ap50 == pytest.approx(5 / 6)
     assert metrics.apr == pytest.approx(5 / 6)
 
 
@@ -137,7 +162,7 @@ def test_persons_in_ignored_places_are_neither_right_nor_wrong() -> None:
 def test_what_is_not_labelled_is_none_not_zero() -> None:
     empty = ids("00")
     metrics = measure((prediction(empty), empty, None))
-    assert (metrics.apr, metrics.app50, metrics.appvol, metrics.pcp50) == (None, None, None, None)
+    assert (metrics.apr, metrics.app50, metrics.appvol, metrics.pcp50, metrics.human_ap50) == (None,) * 5
     assert (metrics.miou, metrics.miou_interval) == (1.0, None)
     nothing = measure((prediction(ids("11")), ids("xx"), None))
     assert (nothing.pixel_accuracy, nothing.miou, nothing.iou) == (None, None, {})
@@ -198,6 +223,6 @@ def test_the_json_has_the_agreed_keys() -> None:
     found = measure((prediction(ids("01")), ids("01"), None)).to_json()
     assert set(found) == {
         "pixel_accuracy", "mean_accuracy", "miou", "miou_interval", "iou", "apr", "app50", "appvol", "pcp50",
-        "num_samples",
+        "human_ap50", "num_samples",
     }  # fmt: skip
     assert json.loads(json.dumps(found, allow_nan=False)) == found
