@@ -77,6 +77,14 @@ def foreground_errors(parts_HW: NDArray[np.uint8], mask_HW: NDArray[np.bool_]) -
     }
 
 
+def elsewhere(shape: tuple[int, int], boxes: Iterable[tuple[float, float, float, float]]) -> NDArray[np.bool_]:
+    """Pixels outside all boxes (x0, y0, x1, y1, as shares of the width and the height), bool [H, W]."""
+    outside_HW = np.ones(shape, bool)
+    for x0, y0, x1, y1 in boxes:
+        outside_HW[round(y0 * shape[0]) : round(y1 * shape[0]), round(x0 * shape[1]) : round(x1 * shape[1])] = False
+    return outside_HW
+
+
 def tally(judged: Iterable[tuple[str, str]]) -> dict[str, object]:
     """Shares over (keypoint, outcome) pairs: right, side error, and the same by joint (sides together)."""
     by_joint: dict[str, Counter[str]] = {}

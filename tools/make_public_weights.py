@@ -52,10 +52,8 @@ from discreet.training.settings import RunSettings, TrainingSettings
 from discreet.training.units import units_of
 
 _SHIPPED = Path(discreet.__file__).parent / "assets" / "weights"
-ORIGINS = {
-    "nothing": "generated people, some of them before photographs of places",
-    "imagenet": "backbone: ImageNet photographs, without privacy; then as m2fp-lite",
-}
+_PEOPLE = "generated people, some of them before photographs of places"
+ORIGINS = {"nothing": _PEOPLE, "imagenet": f"backbone: ImageNet photographs, without privacy; then {_PEOPLE}"}
 PICTURES_FOR_STATISTICS = 1024
 # Steps that say what a step takes, after those in which kernels are chosen; and of the time so much is planned for.
 _WARMING, _TIMED, _SAFETY = 5, 20, 0.9

@@ -18,8 +18,8 @@ _SHIPPED = {
         "adc2bf6d05f1491b5fbb373047d1bde322709e7287211200854d554bfa94059f",
     ),
     "m2fp-lite-imagenet": (
-        "219baec75eac1f2301c8d00b0676686ef6268bef62d856190603413a48a0eead",
-        "95ac66ce676f096f049a09db836cb8c00217722b731e47ebb2e065ab80fb6439",
+        "49a2ee54fd8e95a38786de26fb9caeacd9be01a5dbea485352df0ad69137a87c",
+        "6302536c3a68aaff4d7d2bbe72fee2db52f943bc045624252e39a2d137d5e64f",
     ),
 }
 

@@ -90,3 +90,11 @@ def test_a_turned_ellipse_covers_along_its_roll() -> None:
     assert masked[25, 38, 0] == 128
     assert masked[38, 25, 0] == 0
     assert not image.any()
+
+
+def test_boxes_of_overlooked_persons_are_left_out_by_shares_of_the_picture() -> None:
+    outside = rules.elsewhere((4, 10), [(0.8, 0.5, 1.0, 1.0), (0.0, 0.0, 0.1, 0.25)])
+    assert not outside[2:, 8:].any()
+    assert not outside[0, 0]
+    assert outside.sum() == 40 - 4 - 1
+    assert rules.elsewhere((4, 10), ()).all()
