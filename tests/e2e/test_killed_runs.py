@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from tests.e2e.conftest import Discreet, environment
 
 TEST_KEY = 11
-# Of twelve steps, with a checkpoint every three: a kill comes after this step was kept; the last one while a run resumes.
+# Of twelve, with a checkpoint every three: a kill comes after this step was kept, the last one while a run resumes.
 KILLED_AFTER = (3, 6, 6)
 LONGEST_DELAY_S = 0.5
 
