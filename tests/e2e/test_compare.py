@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -14,8 +15,13 @@ from typing import Any
 import pytest
 
 from discreet.cli.main import main
+from discreet.data import open_spec
+from discreet.errors import BudgetError
 from discreet.m2fp import load_model
 from discreet.privacy.ledger import Ledger
+from discreet.training.private_data import picture_bytes
+from discreet.training.release import note_leaving
+from discreet.training.starts import lineage_of
 from tests.e2e.conftest import write_pictures
 
 ROWS = ["plain", "blurred", "student", "private", "private-student"]
@@ -132,6 +138,22 @@ def test_students_saw_generated_people_alone_and_nothing_of_the_teacher_stays(co
         assert not (compared / "rows" / row / "labelled").exists()
     taught, teacher = (load_model(compared / "rows" / row / "run")[0] for row in ("student-7", "plain-7"))
     assert any(not one.equal(other) for one, other in zip(taught.parameters(), teacher.parameters(), strict=True))
+
+
+def test_a_students_weights_leave_as_its_teachers_would(compared: Path, place: Path) -> None:
+    runs = {row: compared / "rows" / row / "run" for row in ("plain-7", "student-7", "private-7", "private-student-7")}
+    ids = {row: json.loads((run / "run.json").read_text())["run_id"] for row, run in runs.items()}
+    assert lineage_of(runs["student-7"]) == (ids["plain-7"], ids["student-7"])
+    pool = open_spec(f"folder:{place / 'pool'}@train")
+    with Ledger.open(place / "state" / "ledger.sqlite") as ledger:
+        private = ledger.fingerprint(picture_bytes(pool))
+        ledger.cap(private, 1e6, 1e-3)
+        note_leaving(runs["private-student-7"], ledger)
+        with pytest.raises(BudgetError, match=ids["plain-7"]):
+            note_leaving(runs["student-7"], ledger)
+        with pytest.raises(BudgetError, match=ids["plain-7"]):
+            ledger.check_start(lineage_of(runs["student-7"]), private)
+        ledger.cap(private, math.inf, 1e-3)
 
 
 def test_the_ledger_knows_of_every_run_and_access(compared: Path, place: Path) -> None:

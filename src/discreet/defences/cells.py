@@ -36,6 +36,7 @@ from discreet.training.private_data import picture_bytes
 from discreet.training.run import LEDGER_FILE, train
 from discreet.training.run_folder import RUN_FILE, read_record, write_text
 from discreet.training.settings import RunSettings
+from discreet.training.starts import lineage_of
 from discreet.training.surroundings import Progress, Surroundings
 
 START = "public-start"
@@ -152,10 +153,11 @@ def _train(bench: Bench, row: str, seed: int, progress: Progress) -> None:
     begun = (run / RUN_FILE).exists()
     if begun and read_record(run / RUN_FILE).complete:
         return
-    wanted, spec = bench.settings.rows[row], bench.specs["train"]
+    wanted, spec, teachers = bench.settings.rows[row], bench.specs["train"], ()
     with _clock(folder):
         if wanted.defence == "distillation":
             assert wanted.of is not None
+            teachers = lineage_of(bench.run_folder(wanted.of, seed))
             pictures = open_spec(bench.specs["public"])
             with progress(f"{row}: {wanted.of} labels public pictures", len(pictures)) as advance:
                 spec = label_by_teacher(
@@ -165,6 +167,7 @@ def _train(bench: Bench, row: str, seed: int, progress: Progress) -> None:
         around = Surroundings(
             state=bench.state,
             init=start_folder(settings.model.init),
+            teachers=teachers,
             progress=lambda description, total, done=0: progress(f"{row}: {description}", total, done),
         )
         train(settings, run, around, resume=begun)

@@ -123,17 +123,24 @@ class Ledger:
         """
         return [hmac.new(self._key, unit, hashlib.sha256).digest() for unit in units]
 
-    def check_allowed(self, fingerprints: Sequence[bytes], plan: PrivacyPlan | None) -> None:
+    def check_allowed(self, fingerprints: Sequence[bytes], plan: PrivacyPlan | None, *, test_key: bool = False) -> None:
         """Refuse now what `begin_run` would refuse, without writing anything.
 
         Raises:
-            BudgetError: a cap would be passed. A run without privacy is only held back at its release.
+            BudgetError: a cap would be passed, as any is by a key that can be guessed. A run without privacy is only
+                held back at its release.
             LedgerError: the ledger is damaged.
         """
         self.require_intact()
         _check_fingerprints(fingerprints)
         if plan is None:
             return
+        cap = self.cap_of(fingerprints) if test_key else None
+        if cap is not None:
+            raise BudgetError(
+                f"the data set's cap is epsilon {cap[0]:g}, and a run with a test key has none that holds: train "
+                "without it, or try it on other pictures"
+            )
         self._refuse_above_caps(fingerprints, plan)
 
     def check_start(self, lineage: Sequence[str], fingerprints: Sequence[bytes]) -> None:
@@ -332,7 +339,7 @@ class Ledger:
             root = self._store.add_units(fingerprints)
             known = [*self._store.records("open", run_id), *self._store.records("unprotected", run_id)]
             if not known:
-                self.check_allowed(fingerprints, plan)
+                self.check_allowed(fingerprints, plan, test_key=bool(about.get("test_key")))
                 self._store.append(kind, run_id, {"root": root, **about})
                 return 0
             payload = known[0].payload

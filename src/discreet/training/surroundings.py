@@ -30,6 +30,7 @@ class Surroundings:
     Args:
         state: the state folder; never handed out.
         init: folder of the public start, or None for random weights.
+        teachers: run ids that the labels come from; weights that learn them carry these ids on.
         progress: shows bars.
         should_stop: asked after each step.
         test_seed: a key that anyone can guess instead of a secret one; the run is then not private.
@@ -39,6 +40,7 @@ class Surroundings:
 
     state: Path
     init: Path | None = None
+    teachers: tuple[str, ...] = ()
     progress: Progress = silent
     should_stop: Callable[[], bool] = lambda: False
     test_seed: int | None = None

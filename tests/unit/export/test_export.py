@@ -14,12 +14,14 @@ from discreet.export.folder import compare, export_network, sizes_around
 from discreet.inference.runtime import load_exported
 from discreet.labels import label_set
 from discreet.m2fp import build, save_model
+from discreet.training.starts import lineage_of
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained")
-    save_model(out, build("m2fp-lite", 21, seed=4), label_set("cihp"), image_size=(64, 64), dtype="float16")
+    model, told = build("m2fp-lite", 21, seed=4), {"lineage": ["first", "second"]}
+    save_model(out, model, label_set("cihp"), image_size=(64, 64), dtype="float16", extra=told)
     return out
 
 
@@ -36,6 +38,10 @@ def test_an_export_parses(exported: Path) -> None:
     parser = load_exported(exported, runtime="onnx")
     assert parser.canvas == (64, 96)
     assert parser.parse(np.zeros((50, 70, 3), np.uint8)).parts.shape == (50, 70)
+
+
+def test_an_export_knows_the_runs_it_comes_from(trained: Path, exported: Path) -> None:
+    assert lineage_of(exported) == lineage_of(trained) == ("first", "second")
 
 
 def test_weights_are_stored_once_for_all_sizes(exported: Path) -> None:

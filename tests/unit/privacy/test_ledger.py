@@ -154,6 +154,23 @@ def test_caps_are_checked_and_can_be_lifted(ledger: Ledger) -> None:
     assert ledger.cap_of(data) is None
 
 
+def test_a_run_whose_key_can_be_guessed_does_not_begin_where_a_cap_binds(ledger: Ledger) -> None:
+    data = units(ledger, "a", "b")
+    ledger.cap(units(ledger, "b"), 100 * PLAN.epsilon, DELTA)
+    ledger.check_allowed(data, PLAN)
+    for refused in (
+        lambda: ledger.check_allowed(data, PLAN, test_key=True),
+        lambda: ledger.begin_run("guessable", data, PLAN, test_key=True),
+    ):
+        with pytest.raises(BudgetError, match="test key"):
+            refused()
+    assert ledger.entries(data) == []
+    ledger.cap(units(ledger, "b"), math.inf, DELTA)
+    assert ledger.begin_run("guessable", data, PLAN, test_key=True) == 0
+    ledger.advance("guessable", 1)
+    assert ledger.epsilon_spent(data, DELTA) == math.inf
+
+
 def test_an_unprotected_run_counts_once_it_is_released(ledger: Ledger) -> None:
     data = units(ledger, "a")
     whole_run(ledger, "private", data)
