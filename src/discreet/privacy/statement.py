@@ -170,6 +170,7 @@ class RunFacts:
         public_weights: that the run started from.
         released: what leaves.
         data_touches: readings of the data that ε does not cover, beside the usual ones.
+        views: of a unit, averaged before clipping.
         precision: of the arithmetic.
         code_version: of this project.
     """
@@ -183,6 +184,7 @@ class RunFacts:
     public_weights: Sequence[PublicWeights] = ()
     released: Sequence[str] = RELEASED
     data_touches: Sequence[str] = ()
+    views: int = 1
     precision: str = "float32 gradients, float64 noise"
     code_version: str = discreet.__version__
 
@@ -240,7 +242,7 @@ def _guarantee(plan: PrivacyPlan, facts: RunFacts) -> Guarantee:
     rates = [(rate, attacker_tpr(event, rate)) for rate in _FALSE_POSITIVE_RATES if holds]
     return Guarantee(
         unit=plan.unit,
-        contribution_bound=contribution_bound(plan),
+        contribution_bound=contribution_bound(plan, facts.views),
         neighbouring_relation=plan.neighbouring_relation,
         released=tuple(facts.released),
         epsilon=epsilon_of(event, plan.delta) if holds else None,

@@ -57,9 +57,16 @@ def guessable_sentence() -> tuple[str, str]:
     )
 
 
-def contribution_bound(plan: PrivacyPlan) -> str:
-    """How much one unit can weigh."""
-    of_unit = "one image's gradient" if plan.unit == "image" else "the gradient of the one image that a person gives"
+def contribution_bound(plan: PrivacyPlan, views: int) -> str:
+    """How much one unit can weigh, of which so many views are averaged in a step."""
+    if views == 1:
+        of_unit = (
+            "one image's gradient" if plan.unit == "image" else "the gradient of the one image that a person gives"
+        )
+    elif plan.unit == "image":
+        of_unit = f"the average gradient of {views} views of one image"
+    else:
+        of_unit = f"the average gradient of {views} views of the images that a person gives"
     how = {
         "flat": "over all parameters together",
         "per_layer": "over all parameters together, shared out among the layers",

@@ -118,7 +118,7 @@ def _lead(settings: RunSettings, out: Path, around: Surroundings, run: Prepared,
         if run.plan is not None:
             ledger.check_start(run.lineage, fingerprints)
         if not resume:
-            ledger.check_allowed(fingerprints, run.plan)
+            ledger.check_allowed(fingerprints, run.plan, test_key=around.test_seed is not None)
         record = open_run(out, settings, resume=resume, num_processes=around.ranks.size)
         key = None if record.complete else _enter(ledger, record, fingerprints, run, around)
         private = _is_private(ledger, record.run_id)
@@ -237,14 +237,16 @@ def _prepare(settings: RunSettings, around: Surroundings) -> Prepared:
         raise ConfigurationError(
             f"training.canaries is {training.canaries}, and there are {len(units)} units; plant fewer"
         )
-    model = starting_model(settings, source.label_set, around.init)
+    note = around.note if around.ranks.leads else lambda text: None
+    model = starting_model(settings, source.label_set, around.init, note)
     if plan is not None and around.ranks.leads:
         require_agreement(plan)
         with around.progress("try the network on made-up pictures", 1) as advance:
             try_isolation(model, plan, len(source.label_set))
             advance()
     model.to(find_device(training.device, around.ranks.on_machine))
-    return Prepared(source, units, plan, num_steps, training.trials, model, lineage_of(around.init))
+    lineage = tuple(dict.fromkeys((*lineage_of(around.init), *around.teachers)))
+    return Prepared(source, units, plan, num_steps, training.trials, model, lineage)
 
 
 def _tell_losses(source: FileSource, around: Surroundings) -> None:
@@ -290,6 +292,7 @@ def _release(
         steps_executed=ledger.steps_executed(record.run_id) if run.plan else run.total_steps,
         sensitivity=sensitivity,
         test_key=run.plan is not None and not private,
+        views=settings.training.augmentation_multiplicity,
         config_hash=record.config_hash,
         model_sha256=model_sha256,
         ledger=head,

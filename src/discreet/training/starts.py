@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from discreet.errors import WeightsError
@@ -25,19 +26,23 @@ def lineage_of(folder: Path | None) -> tuple[str, ...]:
     if folder is None:
         return ()
     described = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    if (told := described.get("extra", {}).get("lineage")) is not None:
+    about = described.get("about", {}) | described.get("extra", {})  # of an export, of weights
+    if (told := about.get("lineage")) is not None:
         return tuple(str(run_id) for run_id in told)
     # Runs of earlier versions name themselves beside it only.
     return (read_record(folder / RUN_FILE).run_id,) if (folder / RUN_FILE).exists() else ()
 
 
-def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -> M2FP:
+def starting_model(
+    settings: RunSettings, labels: LabelSet, init: Path | None, note: Callable[[str], object] = lambda text: None
+) -> M2FP:
     """The network that a run begins with, its trainable parameters chosen.
 
     Args:
         settings: names the network and what of it trains. *Public*
         labels: of the data.
         init: a folder with public weights, or None for random ones.
+        note: told where not all of the start could be used. *Public*
 
     Raises:
         WeightsError: the start is another network than the settings name.
@@ -51,6 +56,10 @@ def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -
             raise WeightsError(f"{init} holds {start.name}, the settings name {name}; set model.name = {start.name!r}")
         weights = start.state_dict()
         if info.labels.names != labels.names or start.human != human:
+            note(
+                f"{init.name} tells other classes apart than this run ({_classes(info.labels, start.human)} there, "
+                f"{_classes(labels, human)} here): its class head begins anew"
+            )
             fresh = model.state_dict()
             weights = {key: fresh[key] if key.startswith(_CLASS_HEAD) else value for key, value in weights.items()}
         model.load_state_dict(weights)
@@ -59,3 +68,7 @@ def starting_model(settings: RunSettings, labels: LabelSet, init: Path | None) -
     set_trainable(model, settings.model.trainable)
     set_activation_checkpointing(model, settings.training.activation_checkpointing)
     return model
+
+
+def _classes(labels: LabelSet, human: bool) -> str:
+    return f"{len(labels)} parts of {labels.name!r}{' and persons' if human else ''}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -48,6 +50,22 @@ def test_a_private_run_states_its_guarantee(private: PrivacyStatement) -> None:
     assert deltas == sorted(deltas)
     assert epsilons == sorted(epsilons, reverse=True)
     assert guarantee.attacks[1].best_true_positive_rate == attacker_tpr(PLAN.event(), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("unit", "views", "said"),
+    [
+        ("image", 1, "one image's gradient"),
+        ("image", 4, "the average gradient of 4 views of one image"),
+        ("subject", 1, "the gradient of the one image that a person gives"),
+        ("subject", 4, "the average gradient of 4 views of the images that a person gives"),
+    ],
+)
+def test_a_statement_says_what_of_a_unit_is_bounded(unit: Literal["image", "subject"], views: int, said: str) -> None:
+    plan = PLAN.model_copy(update={"unit": unit})
+    guarantee = build_statement(plan, replace(facts(), views=views)).guarantee
+    assert guarantee is not None
+    assert guarantee.contribution_bound.startswith(f"{said} is bounded to 2-norm 1 ")
 
 
 def test_a_private_run_states_its_mechanism(private: PrivacyStatement) -> None:

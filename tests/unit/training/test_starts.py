@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from discreet.inference.models import start_folder
-from discreet.labels import CIHP
+from discreet.labels import CIHP, label_set
 from discreet.m2fp import load_model, merge_adapters
 from discreet.m2fp.layers import FrozenBatchNorm2d
 from discreet.training.settings import RunSettings
@@ -32,3 +32,16 @@ def test_a_run_begins_with_the_function_of_its_start(trainable: str, absorbed: b
     torch.testing.assert_close(found.class_logits, wanted.class_logits, rtol=1e-3, atol=1e-3)
     norms = [part for part in model.modules() if isinstance(part, FrozenBatchNorm2d)]
     assert (min(float((norm.running_var + norm.eps).min()) for norm in norms) > 0.999) == absorbed
+
+
+def test_a_class_head_that_begins_anew_is_told() -> None:
+    told: list[str] = []
+    folder = start_folder("m2fp-lite")
+    starting_model(settings(), CIHP, folder, told.append)
+    assert told == []
+    starting_model(settings(), label_set("lip"), folder, told.append)
+    starting_model(settings(form="single-person"), CIHP, folder, told.append)
+    same, single = told
+    assert "20 parts of 'cihp' and persons there, 20 parts of 'lip' and persons here" in same
+    assert "and persons there, 20 parts of 'cihp' here" in single
+    assert "class head begins anew" in single
