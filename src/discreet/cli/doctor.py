@@ -43,9 +43,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _findings() -> dict[str, Any]:
     """The JSON keys of the verb."""
+    from discreet.cli.state import is_open_to_others
     from discreet.loading import shipped_models
 
     warnings = []
+    if is_open_to_others():
+        warnings.append(
+            "others can look into the state folder: chmod 700 it (keys and the ledger in it are closed by themselves)"
+        )
     for extra, (purpose, modules) in _NEEDS.items():
         missing = [module for module in modules if not _is_there(module)]
         if missing:

@@ -14,10 +14,7 @@ def state_folder() -> Path:
     Raises:
         ConfigurationError: no folder can be there.
     """
-    named = os.environ.get("DISCREET_STATE")
-    base = os.environ.get("XDG_STATE_HOME")
-    default = Path(base) / "discreet" if base else Path.home() / ".local" / "state" / "discreet"
-    folder = Path(named) if named else default
+    folder = _place()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as problem:
@@ -25,6 +22,19 @@ def state_folder() -> Path:
             f"{folder} cannot be the state folder ({problem.strerror}); set DISCREET_STATE to a folder you can write"
         ) from None
     return folder.resolve()
+
+
+def is_open_to_others() -> bool:
+    """Whether a state folder that is there lets others look into it: one that was made beforehand keeps its mode."""
+    folder = _place()
+    return folder.is_dir() and bool(folder.stat().st_mode & 0o077)
+
+
+def _place() -> Path:
+    named = os.environ.get("DISCREET_STATE")
+    base = os.environ.get("XDG_STATE_HOME")
+    default = Path(base) / "discreet" if base else Path.home() / ".local" / "state" / "discreet"
+    return Path(named) if named else default
 
 
 def note_leaving(folder: Path) -> None:

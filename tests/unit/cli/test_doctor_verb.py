@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,21 @@ def test_what_is_missing_comes_with_its_extra(
     assert "to serve, onnxruntime, fastapi is missing: pip install 'discreet[serve]'" in found["warnings"]
     assert "to export, onnx is missing: pip install 'discreet[export]'" in found["warnings"]
     assert "to train and account, dp_accounting is missing: pip install 'discreet[train]'" in found["warnings"]
+
+
+def test_a_state_folder_that_others_can_look_into_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    monkeypatch.setenv("DISCREET_STATE", str(state))
+
+    def warned() -> bool:
+        assert main(["doctor", "--json"]) == 0
+        return any("chmod 700" in warning for warning in json.loads(capsys.readouterr().out)["warnings"])
+
+    assert not warned()
+    assert not state.exists(), "the doctor makes nothing"
+    state.mkdir(mode=0o755)
+    assert warned()
+    state.chmod(0o700)
+    assert not warned()
