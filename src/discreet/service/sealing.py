@@ -79,10 +79,8 @@ def forbid_swap(allow: bool) -> str:
         return "never written to disk: locked"
     if allow:
         return "may be swapped to disk (--allow-swap)"
-    raise ConfigurationError(
-        "memory could be swapped to disk, pictures with it; turn swap off, allow memory to be locked "
-        "(ulimit -l unlimited), or say --allow-swap"
-    )
+    ways = "turn swap off, allow memory to be locked (ulimit -l unlimited), or " if sys.platform == "linux" else ""
+    raise ConfigurationError(f"memory could be swapped to disk, pictures with it; {ways}say --allow-swap")
 
 
 def _limit(kind: int, value: int) -> bool:

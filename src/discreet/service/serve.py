@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from discreet.errors import ConfigurationError
+from discreet.inference.models import exported_folder
 from discreet.service import logs
 from discreet.service.app import build_app
 from discreet.service.certificate import self_signed
@@ -53,6 +54,7 @@ def serve(
             processes that decode pictures cannot be sealed.
     """
     check_together(settings)
+    exported_folder(settings.model)  # before anything is made for it
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _listen(settings) as listener:
         say(f"memory: {forbid_swap(settings.allow_swap)}")
