@@ -13,14 +13,15 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import importlib.util
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import OpenEXR  # pyright: ignore[reportMissingImports]
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -63,6 +64,8 @@ def from_debian(folder: Path) -> dict[str, bytes]:
 
 def as_picture(content: bytes, folder: Path) -> NDArray[np.uint8]:
     """Four fifths of all pixels below sixty percent of white, and the eye's curve."""
+    import OpenEXR  # pyright: ignore[reportMissingImports]
+
     path = folder / "one.exr"
     path.write_bytes(content)
     channels = OpenEXR.File(str(path)).channels()
@@ -77,6 +80,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     out = parser.parse_args().out
+    if importlib.util.find_spec("OpenEXR") is None:
+        raise SystemExit("OpenEXR is missing: pip install OpenEXR==3.5.3")
+    missing = [program for program in ("npm", "apt-get", "dpkg") if shutil.which(program) is None]
+    if missing:
+        raise SystemExit(f"{' and '.join(missing)} missing: archives are fetched with npm, apt-get and dpkg")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

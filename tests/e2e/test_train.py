@@ -383,7 +383,7 @@ def test_a_folder_in_use_is_not_overwritten(
     assert run_verb("train", run_toml, "--out", tmp_path / "mine", *unread) == 1
     assert "not empty" in capsys.readouterr().err
     assert run_verb("train", run_toml, "--out", tmp_path / "nothing", "--resume", *unread) == 1
-    assert "no run to resume" in capsys.readouterr().err
+    assert "no run.json, so no run to resume" in capsys.readouterr().err
 
 
 def test_a_lost_ledger_stops_a_run_before_it_begins(

@@ -38,7 +38,7 @@ VERBS = {
     "journal": "verify or export what the service wrote down of its requests",
     "ledger": "show, verify or cap what a data set's budget was spent on",
     "card": "the privacy card of a run",
-    "demo": "the whole way, from pictures to a private model, in five to ten minutes",
+    "demo": "the whole way, from pictures to a private model, in about ten minutes",
 }
 
 

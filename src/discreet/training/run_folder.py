@@ -127,7 +127,9 @@ def read_record(path: Path) -> RunRecord:
             int(content.get("num_processes", 1)),
         )
     except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} holds no run to resume; start it without --resume") from None
+        raise CheckpointError(
+            f"{path.parent} holds no {path.name}, so no run to resume or look into; name the whole folder of a run"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise CheckpointError(f"{path} is damaged ({type(problem).__name__}); start the run anew") from None
     if not _RUN_ID.fullmatch(record.run_id):
