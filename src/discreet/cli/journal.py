@@ -44,14 +44,16 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except ModuleNotFoundError as missing:
         raise DependencyError(f"{missing.name} is not installed; pip install 'discreet[serve]'") from None
     state = state_folder() / "service"
-    folder = Path(arguments.folder) if arguments.folder else read_settings().journal or state / "journal"
+    own = read_settings().journal or state / "journal"
+    folder = Path(arguments.folder) if arguments.folder else own
+    keys = state / "journal-keys" if folder.resolve() == own.resolve() else None  # of other journals, nothing is known
     copies = {
         name: Path(value) if (value := getattr(arguments, name)) else None for name in ("checkpoints", "public_key")
     }
     exported = None
     if arguments.action == "export":
         exported = _export(_chosen(folder, state, arguments), arguments.out, output)
-    report = verify(folder, **copies)
+    report = verify(folder, keys=keys, **copies)
     for problem in report.problems:
         output.error(problem)
     if exported is not None:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from discreet.errors import JournalError
 from discreet.service.journal_book import CHECKPOINTS_FILE, PUBLIC_KEY_FILE
 from discreet.service.journal_checkpoints import Checkpoint, CheckpointFile, digest, read_checkpoint
+from discreet.service.journal_keys import public_half
 from discreet.service.journal_lines import first_hash, line_hash
 from discreet.service.journal_store import DATABASE_FILE, Head
 from discreet.signing import load_public_key, public_pem
@@ -54,20 +55,25 @@ class Report:
             self.problems.append(problem)
 
 
-def verify(folder: Path, *, checkpoints: Path | None = None, public_key: Path | None = None) -> Report:
+def verify(
+    folder: Path, *, checkpoints: Path | None = None, public_key: Path | None = None, keys: Path | None = None
+) -> Report:
     """Compare a journal with its hashes, its signed end and its signed checkpoints.
 
     Args:
         folder: of the journal.
         checkpoints: a copy of its checkpoints kept elsewhere: shows also what whoever holds the journal's keys changed.
         public_key: a copy of its public key kept elsewhere.
+        keys: folder of its keys. Where the one that signs is there, and no copy was given, its public half counts, not
+            what lies beside the journal: whoever replaces the journal replaces that, too.
 
     Raises:
         JournalError: there is no journal, or a copy cannot be read.
+        ConfigurationError: the key in `keys` is damaged, or within others' reach.
     """
     _database_of(folder)  # before its key: where there is no journal, no other key would help
-    key = _public_key(folder, public_key)
     report = Report()
+    key = _public_key(folder, public_key, keys, report)
     kept = _kept_elsewhere(checkpoints, key, report)
     file = CheckpointFile(folder / CHECKPOINTS_FILE)
     # A service may be writing. The database, read after the file, knows all of it; the file, read again, nearly all.
@@ -124,8 +130,15 @@ def _database_of(folder: Path) -> Path:
     return path
 
 
-def _public_key(folder: Path, copy: Path | None) -> Ed25519PublicKey:
-    path = copy or folder / PUBLIC_KEY_FILE
+def _public_key(folder: Path, copy: Path | None, keys: Path | None, report: Report) -> Ed25519PublicKey:
+    """By which signatures are verified: the copy's, that of the journal's keys, or what lies beside the journal."""
+    beside = folder / PUBLIC_KEY_FILE
+    own = public_half(keys) if keys is not None and copy is None else None
+    if own is not None:
+        if not beside.is_file() or beside.read_bytes() != public_pem(own):
+            report.add(f"{PUBLIC_KEY_FILE} is missing, or not that of the key that signs this service's journal")
+        return own
+    path = copy or beside
     try:
         return load_public_key(path.read_bytes())
     except (OSError, ValueError) as problem:

@@ -11,9 +11,11 @@ import hmac
 import secrets
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from discreet.errors import ConfigurationError
 from discreet.private_files import destroy, private_folder, read_private, write_private
-from discreet.signing import own_signing_key, public_pem
+from discreet.signing import load_signing_key, own_signing_key, public_pem
 
 SIGNING_FILE = "signing.pem"
 PERSONS_FILE = "persons.key"
@@ -79,6 +81,16 @@ class JournalKeys:
         if len(found) != _KEY_BYTES:
             raise ConfigurationError(f"{path} has {len(found)} bytes instead of {_KEY_BYTES}; bring back a copy")
         return found
+
+
+def public_half(folder: Path) -> Ed25519PublicKey | None:
+    """What verifies signatures of the key in a folder; None where there is no key.
+
+    Raises:
+        ConfigurationError: the key is damaged, or within others' reach.
+    """
+    path = folder / SIGNING_FILE
+    return load_signing_key(path).public_key() if path.exists() else None
 
 
 def person_pseudonym(folder: Path, kind: str, value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -44,6 +45,22 @@ def test_verify_takes_copies_that_were_kept_elsewhere(
     assert main(["journal", "verify", "--folder", str(folder), *kept]) == 0
     assert main(["journal", "verify", "--checkpoints", str(tmp_path / "none")]) == 1
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_a_journal_put_in_place_of_the_services_own_is_found(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.with_name("keys").rename(folder.with_name("journal-keys"))
+    assert main(["journal", "verify"]) == 0
+    other = written(tmp_path / "elsewhere" / "journal")
+    assert main(["journal", "verify", "--folder", str(other)]) == 0  # of another service: by its own key
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+    for words in ([], ["--folder", str(folder)], ["--folder", f"{folder}/../journal"]):
+        assert main(["journal", "verify", *words]) == 1
+        assert "forged" in capsys.readouterr().err
+    monkeypatch.setenv("DISCREET_JOURNAL", str(other))
+    assert main(["journal", "verify"]) == 1
 
 
 def test_the_folder_is_that_of_the_service(

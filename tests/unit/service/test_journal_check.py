@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from discreet.errors import JournalError
+from discreet.errors import ConfigurationError, JournalError
 from discreet.service import journal_book
 from discreet.service.journal_check import MAX_PROBLEMS, export_lines, verify
 from discreet.service.journal_checkpoints import Checkpoint, CheckpointFile
@@ -293,8 +293,23 @@ def test_a_replaced_database_with_its_key_and_file_is_found_by_the_key_kept_else
     other = written(tmp_path / "elsewhere" / "journal")
     shutil.rmtree(folder)
     shutil.copytree(other, folder)
-    assert problems(folder) == ""
+    assert problems(folder) == ""  # by the key that was replaced with it
     assert "forged" in problems(folder, public_key=kept)
+    found = problems(folder, keys=folder.with_name("keys"))
+    assert "forged" in found
+    assert "public-key.pem is missing, or not that of the key" in found
+    assert "forged" in problems(folder, public_key=kept, keys=other.with_name("keys"))  # what was named counts
+
+
+def test_the_journals_own_key_verifies_it_where_it_is(folder: Path) -> None:
+    keys = folder.with_name("keys")
+    assert problems(folder, keys=keys) == ""
+    (keys / "signing.pem").unlink()
+    assert problems(folder, keys=keys) == ""
+    (keys / "signing.pem").write_bytes(b"damaged")
+    (keys / "signing.pem").chmod(0o600)
+    with pytest.raises(ConfigurationError, match="not an Ed25519 key"):
+        verify(folder, keys=keys)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all" * 300])
