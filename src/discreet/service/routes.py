@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from discreet.errors import JournalError
 from discreet.service.admission import FLOOD, neighbourhood
 from discreet.service.callers import address, authorise
 from discreet.service.context import Service
+from discreet.service.envelope import as_problem
 from discreet.service.journal import Entry
 from discreet.service.metrics import MEDIA_TYPE
 from discreet.service.problems import MEDIA_TYPE as PROBLEM
@@ -48,7 +50,7 @@ _BEARER = [Depends(HTTPBearer(auto_error=False))]
     dependencies=_BEARER,
 )
 async def predict(request: Request, service: Serving) -> Response:
-    """Every request gets its line in the journal before its answer."""
+    """Every request gets its line in the journal before its answer, also where nobody foresaw what went wrong."""
     started = time.perf_counter()
     caller = Caller(subject="", token_id="", scopes=frozenset(), expires=0)
     facts: dict[str, Any] = {}
@@ -56,7 +58,10 @@ async def predict(request: Request, service: Serving) -> Response:
         caller = await authorise(request, service, "parse")
         response = await _parse(request, service, caller, facts)
         reason = ""
-    except Problem as problem:
+    except ClientDisconnect:
+        raise  # nobody is there to be answered
+    except Exception as error:
+        problem = as_problem(error)
         response = problem.response(request.state.request_id)
         reason = problem.kind
     cheap = reason in _CHEAP and not await service.rate.is_noted(caller.subject or neighbourhood(address(request)))
