@@ -99,7 +99,10 @@ async def _parse(request: Request, service: Service, caller: Caller, facts: dict
         }
         header, body = await service.pool.run(question, upload.content, deadline)
     if header["status"] != 200:
-        raise Problem(header["status"], header["kind"], header["detail"] or "parsing failed; try another picture")
+        later = {"Retry-After": "1"} if header["status"] == 503 else {}
+        raise Problem(
+            header["status"], header["kind"], header["detail"] or "parsing failed; try another picture", later
+        )
     facts |= {"pixels": header["pixels"], "faces": header["faces"]}
     timings = {"Server-Timing": header["timings"]} if "timings" in header else {}
     return Response(body, 200, left | timings, header["media_type"])

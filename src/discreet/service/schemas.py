@@ -118,7 +118,8 @@ _WHY = {
     421: "another host's name",
     422: "no picture, or one that is refused",
     429: "too many requests of one subject",
-    503: "busy; see Retry-After",
+    500: "an error of the service; its log says where",
+    503: "busy, or parsing failed; see Retry-After",
 }
 _CONTENT = {MEDIA_TYPE: {"schema": ProblemShape.model_json_schema()}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {

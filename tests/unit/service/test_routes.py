@@ -100,3 +100,14 @@ def test_an_upload_that_is_broken_off_leaves_no_line(tmp_path: Path) -> None:
     with_service(tmp_path, RuntimeError(), break_off)
     assert sent == []
     assert lines(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "later"),
+    [(503, "failed", "1"), (503, "faces", "1"), (422, "faces", None), (422, "picture", None)],
+)
+def test_who_may_try_again_is_told_when(tmp_path: Path, status: int, kind: str, later: str | None) -> None:
+    answer = with_service(tmp_path, ({"status": status, "kind": kind, "detail": ""}, b""), post)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:discreet:problem:{kind}")
+    assert answer.headers.get("retry-after") == later
+    assert lines(tmp_path) == [(status, kind, answer.headers["x-request-id"])]
