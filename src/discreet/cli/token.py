@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     settings = read_settings()
     folder = state_folder() / "service"
     if arguments.rotate:
-        return _rotate(folder, arguments.drop_old, output)
+        return _rotate(folder, settings, arguments.drop_old, output)
     if arguments.revoke is not None:
         return _revoke(folder, settings, arguments.revoke, output)
     if arguments.list:
@@ -63,7 +63,7 @@ def _issue(folder: Path, settings: ServiceSettings, arguments: argparse.Namespac
     from discreet.service.token_keys import JWKS_FILE, issue, key_ids, make_keys
     from discreet.service.tokens import token_id
 
-    made = make_keys(folder)
+    made = make_keys(folder, settings.denylist)
     if made is not None:
         output.note(f"made a key to sign tokens with, in {folder}; services read its public half in {JWKS_FILE} there")
     if settings.jwks is not None and not key_ids(settings.jwks) & key_ids(folder / JWKS_FILE):
@@ -80,11 +80,11 @@ def _issue(folder: Path, settings: ServiceSettings, arguments: argparse.Namespac
     return 0
 
 
-def _rotate(folder: Path, drop_old: bool, output: Output) -> int:
+def _rotate(folder: Path, settings: ServiceSettings, drop_old: bool, output: Output) -> int:
     """A new key."""
     from discreet.service.token_keys import rotate
 
-    made = rotate(folder, drop_old=drop_old)
+    made = rotate(folder, drop_old=drop_old, denylist=settings.denylist)
     output.result({"key": made})
     old = "what older keys signed is refused" if drop_old else "what the old key signed is accepted until it expires"
     output.line(f"key {made} signs from now on; {old}")
@@ -93,11 +93,12 @@ def _rotate(folder: Path, drop_old: bool, output: Output) -> int:
 
 def _revoke(folder: Path, settings: ServiceSettings, given: str, output: Output) -> int:
     """An id, or a whole token, onto the denylist."""
-    from discreet.service.token_keys import DENYLIST_FILE, revoke
+    from discreet.service.token_keys import DENYLIST_FILE, JWKS_FILE, require_denylist, revoke
     from discreet.service.tokens import token_id
 
     revoked = token_id(given) if given.count(".") == 2 and given.startswith("ey") else given
     denylist = settings.denylist or folder / DENYLIST_FILE
+    require_denylist(denylist, folder / JWKS_FILE, settings.jwks)
     revoke(denylist, revoked)
     output.result({"revoked": revoked, "denylist": str(denylist)})
     output.line(f"{revoked} is refused from now on ({denylist})")
@@ -106,10 +107,12 @@ def _revoke(folder: Path, settings: ServiceSettings, given: str, output: Output)
 
 def _list(folder: Path, settings: ServiceSettings, output: Output) -> int:
     """Keys and revoked tokens."""
-    from discreet.service.token_keys import DENYLIST_FILE, overview, read_denylist
+    from discreet.service.token_keys import DENYLIST_FILE, JWKS_FILE, overview, read_denylist, require_denylist
 
     keys = overview(folder)
-    revoked = sorted(read_denylist(settings.denylist or folder / DENYLIST_FILE))
+    denylist = settings.denylist or folder / DENYLIST_FILE
+    require_denylist(denylist, folder / JWKS_FILE, settings.jwks)
+    revoked = sorted(read_denylist(denylist))
     output.result({"keys": [{"key": key, "accepted_until": ends} for key, ends in keys], "revoked": revoked})
     rows = [(key, "signs" if ends is None else f"accepted until {_moment(ends)}") for key, ends in keys]
     output.table("Keys of tokens", ("key", "state"), rows)

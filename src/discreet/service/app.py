@@ -22,8 +22,11 @@ from discreet.service.problems import Problem
 from discreet.service.routes import router
 from discreet.service.settings import ServiceSettings
 from discreet.service.site import page_files
+from discreet.service.token_keys import DENYLIST_FILE, JWKS_FILE
 from discreet.service.tokens import TokenVerifier
 from discreet.service.workers import WorkerPool
+
+JOURNAL_KEYS_FOLDER = "journal-keys"
 
 
 def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
@@ -48,7 +51,7 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
                 await pool.start()
                 # Its keys stay in the state folder, wherever the journal lies.
                 folder = settings.journal or state / "journal"
-                journal = Journal(folder, days=settings.journal_days, keys=state / "journal-keys")
+                journal = Journal(folder, days=settings.journal_days, keys=state / JOURNAL_KEYS_FOLDER)
             except DiscreetError as problem:
                 app.state.failure = str(problem)  # the server's own word on it would be a traceback
                 raise
@@ -88,6 +91,6 @@ def _verifier(settings: ServiceSettings, state: Path) -> TokenVerifier | None:
     if settings.open:
         return None
     return TokenVerifier(
-        settings.jwks or state / "jwks.json", issuer=settings.issuer, audience=settings.audience,
-        denylist=settings.denylist or state / "denylist.txt",
+        settings.jwks or state / JWKS_FILE, issuer=settings.issuer, audience=settings.audience,
+        denylist=settings.denylist or state / DENYLIST_FILE,
     )  # fmt: skip

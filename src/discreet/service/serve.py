@@ -19,12 +19,13 @@ import uvicorn
 from discreet.errors import ConfigurationError
 from discreet.inference.models import exported_folder
 from discreet.service import logs
-from discreet.service.app import build_app
+from discreet.service.app import JOURNAL_KEYS_FOLDER, build_app
 from discreet.service.certificate import self_signed
 from discreet.service.decoder import missing_seals
 from discreet.service.http_guard import GuardedHttp
 from discreet.service.sealing import forbid_swap, seal_process
 from discreet.service.settings import ServiceSettings
+from discreet.service.token_keys import DENYLIST_FILE, JWKS_FILE, begin_denylist, require_denylist
 
 IDLE_CONNECTION_S = 15
 
@@ -50,12 +51,13 @@ def serve(
         ready: takes once, when requests are answered, what a client needs: the URL, and the certificate to trust.
 
     Raises:
-        ConfigurationError: settings contradict each other, files are missing, memory could be swapped to disk, or the
-            processes that decode pictures cannot be sealed.
+        ConfigurationError: settings contradict each other, files are missing, the denylist among them, memory could be
+            swapped to disk, or the processes that decode pictures cannot be sealed.
     """
     check_together(settings)
     exported_folder(settings.model)  # before anything is made for it
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _have_denylist(settings, state)
     with _listen(settings) as listener:
         say(f"memory: {forbid_swap(settings.allow_swap)}")
         say(f"decoding: {_sealed(settings)}")
@@ -76,6 +78,18 @@ def serve(
             server.run(sockets=[listener])
     if not server.started:
         raise ConfigurationError(app.state.failure or "the service did not start; the log says why")
+
+
+def _have_denylist(settings: ServiceSettings, state: Path) -> None:
+    """A state folder that is new begins with an empty denylist; in any other, tokens are not checked without one.
+
+    Raises:
+        ConfigurationError: it was lost.
+    """
+    if not any((state / name).exists() for name in (JOURNAL_KEYS_FOLDER, JWKS_FILE)):
+        begin_denylist(state / DENYLIST_FILE)
+    elif not settings.open and settings.denylist is None:
+        require_denylist(state / DENYLIST_FILE, settings.jwks or state / JWKS_FILE)
 
 
 def _sealed(settings: ServiceSettings) -> str:

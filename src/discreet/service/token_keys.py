@@ -2,6 +2,8 @@
 
 `jwks.json` is the truth. The one key in it without `exp` signs; its private half is `token-keys/KID.pem`. Keys with
 `exp` were rotated out: their private halves are destroyed, and they are accepted until their last token has expired.
+
+The denylist begins, empty, with the first key: so a lost one is told from one that never was.
 """
 
 from __future__ import annotations
@@ -35,11 +37,12 @@ _SUBJECT = re.compile(r"[^\s\x00-\x1f\x7f]{1,128}")
 _DENYLIST_HEAD = "# Token ids (jti) that are refused, each with the Unix time after which it may be forgotten.\n"
 
 
-def make_keys(folder: Path) -> str | None:
+def make_keys(folder: Path, denylist: Path | None = None) -> str | None:
     """Make a key to sign with, unless there is one.
 
     Args:
         folder: of the service's own files; made 0700 if it is not there.
+        denylist: of the service, begun with its first key; by default the one in the folder.
 
     Returns:
         The new key's `kid`; None where there was one.
@@ -49,15 +52,16 @@ def make_keys(folder: Path) -> str | None:
     """
     private_folder(folder)
     with locked(folder):
-        return _make_first(folder)
+        return _make_first(folder, denylist)
 
 
-def rotate(folder: Path, *, drop_old: bool = False) -> str:
+def rotate(folder: Path, *, drop_old: bool = False, denylist: Path | None = None) -> str:
     """Make a new key to sign with; the private half of the old one is destroyed.
 
     Args:
         folder: of the service's own files.
         drop_old: accept what the old keys signed no more, from now on. Otherwise until it has expired.
+        denylist: as of `make_keys`.
 
     Returns:
         The new key's `kid`.
@@ -68,7 +72,7 @@ def rotate(folder: Path, *, drop_old: bool = False) -> str:
         ends = int(time.time()) + MAX_LIFETIME_S
         for entry in old:
             entry["exp"] = min(entry.get("exp", ends), ends)
-        return _begin_key(folder, old)
+        return _begin_key(folder, old, denylist)
 
 
 def issue(
@@ -134,6 +138,30 @@ def revoke(denylist: Path, token_id: str) -> None:
         write_private(denylist, (_DENYLIST_HEAD + "\n".join(lines) + "\n").encode())
 
 
+def begin_denylist(denylist: Path) -> None:
+    """An empty denylist, unless there is one."""
+    denylist.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not denylist.exists():
+        write_private(denylist, _DENYLIST_HEAD.encode())
+
+
+def require_denylist(denylist: Path, *keys: Path | None) -> None:
+    """Make sure that a denylist has not been lost.
+
+    Args:
+        denylist: of the service.
+        keys: JWKS that tokens are checked against; where none is there, none was revoked either.
+
+    Raises:
+        ConfigurationError: it is missing; says how to go on.
+    """
+    if not denylist.exists() and any(jwks is not None and jwks.exists() for jwks in keys):
+        raise ConfigurationError(
+            f"{denylist} is missing, and with it which tokens are revoked, so none is accepted: bring it back. If none "
+            "was revoked within 24 hours, or after discreet token --rotate --drop-old, make an empty file there instead"
+        )
+
+
 def read_denylist(denylist: Path) -> dict[str, int | None]:
     """Revoked token ids; none where there is no file.
 
@@ -167,15 +195,17 @@ def key_ids(jwks: Path) -> set[str]:
         raise ConfigurationError(f"{jwks} is not a set of public keys ({problem}); set DISCREET_JWKS anew") from None
 
 
-def _make_first(folder: Path) -> str | None:
+def _make_first(folder: Path, denylist: Path | None = None) -> str | None:
     """A first key where there is none; inside the lock."""
     if any("exp" not in entry for entry in _read_jwks(folder)):
         return None
-    return _begin_key(folder, _read_jwks(folder))
+    return _begin_key(folder, _read_jwks(folder), denylist)
 
 
-def _begin_key(folder: Path, others: list[dict[str, Any]]) -> str:
+def _begin_key(folder: Path, others: list[dict[str, Any]], denylist: Path | None) -> str:
     """Write the private half, then the set that names it, then destroy older ones: a crash leaves a key that signs."""
+    if not (folder / JWKS_FILE).exists():
+        begin_denylist(denylist or folder / DENYLIST_FILE)
     key = Ed25519PrivateKey.generate()
     entry = _entry(key)
     keys = private_folder(folder / KEYS_FOLDER)

@@ -73,7 +73,7 @@ class TokenVerifier:
         jwks: file of public keys, those of `discreet token` or another issuer's; it may appear later.
         issuer: the `iss` that tokens must carry.
         audience: the `aud` that tokens must carry, alone or among others.
-        denylist: file of refused token ids; until there is one, none is refused.
+        denylist: file of refused token ids; while it is missing, no token is accepted. None: none is refused.
     """
 
     def __init__(self, jwks: Path, *, issuer: str, audience: str, denylist: Path | None = None) -> None:
@@ -129,11 +129,15 @@ class TokenVerifier:
 
     def _check_denied(self, token_id: str) -> None:
         """Refuse what was revoked."""
+        if self._denied is None:
+            return
         try:
-            denied = self._denied.read() if self._denied is not None else None
+            denied = self._denied.read()
         except DamagedFileError:
-            raise TokenError("no-denylist", "the service cannot read its denylist; tell the operator") from None
-        if denied is not None and token_id in denied:
+            denied = None
+        if denied is None:
+            raise TokenError("no-denylist", "the service cannot read its denylist; tell the operator")
+        if token_id in denied:
             raise TokenError("revoked", "it was revoked; ask for another")
 
 

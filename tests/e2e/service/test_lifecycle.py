@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from discreet.service.certificate import self_signed
+from discreet.service.token_keys import make_keys
 from tests.e2e.service.running import Running, start
 
 
@@ -177,6 +178,28 @@ def test_settings_that_would_be_unsafe_are_refused_in_one_line(
     assert done.returncode == status
     assert named in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("issuer", ["own", "another"])
+def test_without_the_denylist_that_was_there_it_does_not_start(tmp_path: Path, issuer: str) -> None:
+    options = ()
+    if issuer == "another":
+        make_keys(tmp_path / "issuer")
+        options = ("--jwks", str(tmp_path / "issuer" / "jwks.json"))
+    running = start(tmp_path, *options)
+    denylist = running.state / "service" / "denylist.txt"
+    assert denylist.exists()
+    if issuer == "own":
+        with running.client("metrics") as client:
+            assert client.get("/metrics").status_code == 200
+    assert running.stop() == 0
+    denylist.unlink()
+    with pytest.raises(AssertionError, match=r"denylist.txt is missing.*make an empty file"):
+        start(tmp_path, *options)
+    assert not denylist.exists()
+    denylist.touch()
+    assert start(tmp_path, *options).stop() == 0
 
 
 def test_programs_are_told_where_it_answers_and_what_to_trust(tmp_path: Path) -> None:

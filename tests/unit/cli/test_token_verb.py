@@ -82,6 +82,36 @@ def test_rotate_and_list(state: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "some-id" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", [["--revoke", "some-id"], ["--list"]])
+def test_a_lost_denylist_is_said_and_no_other_begun(
+    state: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    main(["token", "--subject", "ada"])
+    token = capsys.readouterr().out.strip()
+    (state / "denylist.txt").unlink()
+    assert main(["token", *words]) == 1
+    assert f"{state / 'denylist.txt'} is missing" in capsys.readouterr().err
+    assert not (state / "denylist.txt").exists()
+    with pytest.raises(TokenError, match="denylist"):
+        _verifier(state).verify(token)
+    (state / "denylist.txt").touch()
+    assert main(["token", *words]) == 0
+    assert main(["token", "--revoke", token]) == 0
+
+
+def test_a_denylist_elsewhere_is_begun_with_the_first_key_and_not_again(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "denylist.txt"
+    monkeypatch.setenv("DISCREET_DENYLIST", str(elsewhere))
+    assert main(["token", "--rotate"]) == 0
+    assert elsewhere.exists()
+    assert main(["token", "--revoke", "some-id"]) == 0
+    elsewhere.unlink()
+    assert main(["token", "--revoke", "some-id"]) == 1
+    assert "is missing" in capsys.readouterr().err
+
+
 def test_a_token_the_service_would_refuse_is_not_made(
     state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

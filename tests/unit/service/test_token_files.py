@@ -44,6 +44,14 @@ def test_a_denylist_that_vanishes_lets_nobody_in(issuer: Issuer) -> None:
     assert issuer.verifier.verify(issuer.token())
 
 
+def test_a_denylist_that_was_never_seen_lets_nobody_in_either(issuer: Issuer) -> None:
+    """As after a restart: whether there was one cannot be remembered."""
+    issuer.denylist.unlink()
+    assert issuer.reason(issuer.token()) == "no-denylist"
+    issuer.denylist.write_text("id-1\n")
+    assert issuer.reason(issuer.token()) == "revoked"
+
+
 def test_a_key_that_is_rotated_out_signs_no_more(issuer: Issuer) -> None:
     token, new = issuer.token(), Ed25519PrivateKey.generate()
     assert issuer.verifier.verify(token)

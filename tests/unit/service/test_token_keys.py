@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,29 @@ def test_the_set_of_public_keys_holds_no_private_one(folder: Path) -> None:
 def test_keys_are_made_once(folder: Path) -> None:
     assert make_keys(folder) is not None
     assert make_keys(folder) is None
+
+
+@pytest.mark.parametrize("make", [make_keys, rotate])
+def test_the_first_key_begins_the_denylist_and_no_later_one_does(folder: Path, make: Callable[..., object]) -> None:
+    denylist = folder / token_keys.DENYLIST_FILE
+    make(folder)
+    assert denylist.exists()
+    assert token_keys.read_denylist(denylist) == {}
+    revoke(denylist, "some-id")
+    make(folder)
+    assert set(token_keys.read_denylist(denylist)) == {"some-id"}
+    denylist.unlink()
+    for again in (make_keys, rotate):
+        again(folder)
+    rotate(folder, drop_old=True)
+    _issue(folder)
+    assert not denylist.exists()
+
+
+def test_a_denylist_elsewhere_is_begun_with_the_first_key_too(folder: Path, tmp_path: Path) -> None:
+    make_keys(folder, tmp_path / "elsewhere" / "denylist.txt")
+    assert (tmp_path / "elsewhere" / "denylist.txt").exists()
+    assert not (folder / token_keys.DENYLIST_FILE).exists()
 
 
 def test_rotation_keeps_old_tokens_and_destroys_the_old_key(folder: Path, verifier: TokenVerifier) -> None:

@@ -40,6 +40,7 @@ class Issuer:
         self.jwks = self.folder / "jwks.json"
         self.denylist = self.folder / "denylist.txt"
         self.publish(jwk(self.key, "one"))
+        self.denylist.write_text("")
         self.verifier = TokenVerifier(self.jwks, issuer=ISSUER, audience=AUDIENCE, denylist=self.denylist)
 
     def publish(self, *entries: dict[str, Any]) -> None:
