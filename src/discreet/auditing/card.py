@@ -16,6 +16,7 @@ from discreet.training.run_folder import write_text
 
 AUDIT_FILE = "audit.json"
 REPORT_FILE = "report.html"
+_AUDIT_TOUCH = "an audit: results of attacks on training pictures, computed and shown without noise (below; in audit/)"
 _SECTIONS = (
     ("guarantee", "Guarantee · 保证"),
     ("mechanism", "Mechanism · 机制"),
@@ -46,6 +47,8 @@ td:first-child { color: var(--soft); width: 38%; } ul { padding-left: 1.2rem; } 
 def read_card(run: Path) -> dict[str, Any]:
     """The card of a run's folder: its statement, its metrics, and the last audit, where one was made.
 
+    An audit comes after the statement, so that the card adds it to what the statement says ε does not cover.
+
     Raises:
         DataError: the folder holds no statement, or one of the three is damaged.
     """
@@ -56,7 +59,8 @@ def read_card(run: Path) -> dict[str, Any]:
         raise DataError(f"{run / 'statement.json'} is no statement; copy the run's folder anew")
     utility = _object(run / "metrics.json")
     audit = _audit_summary(run / "audit" / AUDIT_FILE)
-    return {"run": run.resolve().name, **statement, "utility": utility, "audit": audit}
+    card = {"run": run.resolve().name, **statement, "utility": utility, "audit": audit}
+    return card if audit is None else {**card, "data_touches": [*statement["data_touches"], _AUDIT_TOUCH]}
 
 
 def _object(path: Path) -> dict[str, Any] | None:

@@ -74,3 +74,27 @@ def test_a_damaged_file_is_one_line(run: Path, name: str, content: str, capsys: 
     (run / name).write_text(content, errors="surrogateescape")
     assert main(["card", str(run)]) == 1
     assert capsys.readouterr().err == f"discreet: {run / name} is damaged; copy the run's folder anew\n"
+
+
+def audited(run: Path) -> None:
+    """What `discreet audit` leaves in a run's folder, as far as a card reads it."""
+    attack = {"name": "loss", "auc": 0.51, "auc_interval": [0.45, 0.57]}
+    bound = {"conditional": "", "epsilon_lower_bound": 0.0}
+    told = {"verdict": "none found by these tests", "problems": [], "attacks": [attack], "bounds": [bound]}
+    (run / "audit").mkdir()
+    (run / "audit" / "audit.json").write_text(
+        json.dumps({**told, "num_members": 20, "num_non_members": 52, "confidence": 0.95})
+    )
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json"])
+def test_an_audit_is_named_among_what_epsilon_does_not_cover(run: Path, tmp_path: Path, form: str) -> None:
+    card = tmp_path / f"card.{form}"
+    assert main(["card", str(run), "--format", form, "--out", str(card)]) == 0
+    assert "an audit: results of attacks on training pictures" not in card.read_text()
+    audited(run)
+    assert main(["card", str(run), "--format", form, "--out", str(card)]) == 0
+    text = card.read_text()
+    assert "an audit: results of attacks on training pictures, computed and shown without noise" in text
+    touches = json.loads((run / "statement.json").read_text())["data_touches"]
+    assert all(touch in text for touch in touches), "what the statement names stays"

@@ -110,6 +110,21 @@ def test_without_a_statement_nothing_is_claimed(tmp_path: Path) -> None:
     assert front_matter(tmp_path / "out")["license"] == "cc-by-nc-4.0"
 
 
+def test_an_audit_goes_along_and_the_card_says_that_epsilon_does_not_cover_it(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", "m2fp-lite", None)
+    attack = {"name": "loss", "auc": 0.51, "auc_interval": [0.45, 0.57]}
+    told = {
+        "verdict": "none found by these tests", "problems": [], "attacks": [attack], "num_members": 20,
+        "num_non_members": 52, "confidence": 0.95, "bounds": [{"conditional": "", "epsilon_lower_bound": 0.0}],
+    }  # fmt: skip
+    (run / "audit").mkdir()
+    (run / "audit" / "audit.json").write_text(json.dumps(told))
+    assert main(["export", str(run), "--to", "huggingface", "--out", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "audit" / "audit.json").read_text()) == told
+    for card in ("privacy-card.md", "privacy-card.html"):
+        assert "an audit: results of attacks on training pictures" in (tmp_path / "out" / card).read_text()
+
+
 def test_shipped_weights_can_be_published(tmp_path: Path) -> None:
     assert main(["export", "m2fp-lite", "--to", "modelscope", "--out", str(tmp_path / "out")]) == 0
     assert front_matter(tmp_path / "out")["license"] == "Apache License 2.0"
