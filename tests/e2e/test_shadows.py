@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from discreet.auditing.evidence import NAMES, ShadowTables
-from discreet.auditing.shadows import ShadowRecipe, forget, shadow_tables
+from discreet.auditing.shadows import ShadowRecipe, _Shadow, forget, shadow_tables, train_shadow
 from discreet.data import open_spec
-from discreet.data.samples import SampleSource
-from discreet.errors import ConfigurationError
+from discreet.data.samples import Sample, SampleSource
+from discreet.data.subset import Subset
+from discreet.errors import ConfigurationError, DataError
+from discreet.training.loop import CHECKPOINT_FILE
 from discreet.training.settings import RunSettings, read_settings
 from tests.e2e.conftest import RUN_TOML, SIZE_PX, write_pictures
 
@@ -94,6 +97,30 @@ def test_interrupted_shadows_go_on_and_others_start_anew(
     assert len(list(one.folder.glob("*.npy"))) == 1, "other halves, other shadows"
     forget(one)
     assert not one.folder.exists()
+
+
+class Unreadable(Subset):
+    """A source whose last picture is damaged: training on others gets through, and signals fail."""
+
+    def __getitem__(self, index: int) -> Sample:
+        if index == len(self) - 1:
+            raise DataError("the last picture is damaged")
+        return super().__getitem__(index)
+
+
+def test_a_worker_keeps_checkpoints_only_until_its_shadow_is_finished(
+    pool: SampleSource, recipe: Callable[..., ShadowRecipe], settings: RunSettings
+) -> None:
+    """Nobody else may see the worker's disk, so that it cleans up itself."""
+    one = recipe(settings=shorter(settings, epochs=1))
+    damaged = Unreadable(pool, range(len(pool)))
+    shadow = _Shadow(one, damaged, (SIZE_PX, SIZE_PX), tuple(range(len(pool) // 2)), number=0, threads=1)
+    with pytest.raises(DataError, match="the last picture"):
+        train_shadow(shadow)
+    checkpoint = shadow.work / CHECKPOINT_FILE
+    assert checkpoint.exists(), "the next try goes on from it"
+    train_shadow(replace(shadow, pool=pool))
+    assert not list(one.folder.iterdir())
 
 
 def test_private_shadows_of_subjects(pool: SampleSource, recipe: Callable[..., ShadowRecipe], settings: RunSettings):

@@ -167,12 +167,11 @@ def _claim(recipe: ShadowRecipe, pool: SampleSource, inside: NDArray[np.bool_]) 
 
 
 def _keep(shadow: _Shadow, said: Table) -> None:
-    """The table whole, or not at all; then nothing else of the shadow."""
+    """The table whole, or not at all."""
     partial = shadow.table.with_suffix(".partial")
     with partial.open("wb") as stream:
         np.save(stream, said)
     partial.replace(shadow.table)
-    shutil.rmtree(shadow.work, ignore_errors=True)
 
 
 def _trained(shadows: Sequence[_Shadow], recipe: ShadowRecipe) -> Generator[tuple[_Shadow, Table]]:
@@ -215,7 +214,11 @@ def _trained_by_ray(shadows: Sequence[_Shadow], recipe: ShadowRecipe) -> Generat
 
 
 def train_shadow(shadow: _Shadow) -> Table:
-    """One shadow's signals of every picture of the pool. *SENSITIVE*"""
+    """One shadow's signals of every picture of the pool. *SENSITIVE*
+
+    Its checkpoints lie with whoever trains it, maybe on another machine. They go when the signals are there; after a
+    failure they stay, and the next try goes on from them.
+    """
     torch.set_num_threads(shadow.threads)
     shadow.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings, pool = _fitted(shadow), shadow.pool
@@ -236,7 +239,9 @@ def train_shadow(shadow: _Shadow) -> Table:
     if privacy is not None:
         RunKey.load(shadow.work).destroy()
     merge_adapters(model.to("cpu"))
-    return signals_of(model, pool, pool.label_set, shadow.canvas)
+    said = signals_of(model, pool, pool.label_set, shadow.canvas)
+    shutil.rmtree(shadow.work)
+    return said
 
 
 def _units(shadow: _Shadow) -> Units:
