@@ -41,7 +41,7 @@ class AuditPlan:
     """How a model is attacked.
 
     Args:
-        attacks: names of ATTACKS.
+        attacks: names of ATTACKS, of BLIND_TO_COINS one at least: as `chosen_attacks` gives them.
         at_most: pictures of each kind; others are left out by lot.
         shadows: how to train shadow models, for attacks that need them.
         answers: whether to try what each kind of answer of a service gives away.
@@ -61,7 +61,7 @@ class AuditPlan:
     def bounded(self, *, with_start: bool) -> str:
         """The attack that bounds on ε are counted from: it never looks at who is a member."""
         best_first = BLIND_TO_COINS if with_start else BLIND_WITHOUT_START
-        return next((name for name in best_first if name in self.attacks), self.attacks[0])
+        return next(name for name in best_first if name in self.attacks)
 
     def num_gates(self, *, with_canaries: bool, with_start: bool) -> int:
         """How many statements share the chance of error."""
@@ -121,7 +121,7 @@ def audit(
         confidence=plan.confidence,
         attacks=results,
         bounded=bounded,
-        bounds=_bounds(bounded, scored[bounded], inside, audited.delta, alpha, plan.seed, canaries),
+        bounds=_bounds(scored[bounded], inside, audited.delta, alpha, plan.seed, canaries),
         blind=controls.blind,
         negative_control=controls.negative,
         positive_control=controls.positive,
@@ -156,7 +156,6 @@ def _controls(evidence: Evidence, rehearsal: Rehearsal, bounded: str, judged: Ju
 
 
 def _bounds(
-    bounded: str,
     scored: Scored,
     inside: NDArray[np.bool_],
     delta: float,
@@ -166,7 +165,7 @@ def _bounds(
 ) -> list[Bound]:
     """Lower bounds on ε; by guesses against coins where canaries were planted."""
     bounds = bounds_of(*scored.split(inside), delta, alpha, seed)
-    if canaries is not None and bounded in BLIND_TO_COINS:
+    if canaries is not None:
         bounds += one_run_bounds(scored.scores, inside, canaries.num_guesses, delta, alpha)
     return bounds
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from discreet.auditing.attacks import chosen_attacks
 from discreet.defences.output_noise import OutputNoise
 from discreet.errors import ConfigurationError
 from discreet.training.settings import RunSettings, parse_settings
@@ -52,6 +53,14 @@ class AuditedHow(_Section):
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
     answers: bool = False  # also what each kind of answer of a service gives away
     inversion: int = 0  # pairs; 0 tries none
+
+    @field_validator("attacks")
+    @classmethod
+    def _can_be_made(cls, given: list[str] | None) -> list[str] | None:
+        """Said now, not after the first training."""
+        if given:
+            chosen_attacks(",".join(given))
+        return given
 
 
 class Row(_Section):

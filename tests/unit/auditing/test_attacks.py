@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from discreet.auditing.attacks import ATTACKS, NEED_SHADOWS, chosen_attacks, learned_on_half, residuals
+from discreet.auditing.attacks import (
+    ATTACKS,
+    BLIND_TO_COINS,
+    BLIND_WITHOUT_START,
+    NEED_SHADOWS,
+    chosen_attacks,
+    learned_on_half,
+    residuals,
+)
 from discreet.auditing.audit import AuditPlan
 from discreet.auditing.curves import area_under_curve
 from discreet.auditing.evidence import NAMES, Evidence, ShadowTables, Table
@@ -165,13 +173,33 @@ def test_unknown_attacks_are_refused() -> None:
         chosen_attacks("loss", shadows=True)
 
 
+def told_members_apart(name: str, of: Evidence) -> bool:
+    """Whether scores change when the coins fall otherwise and nothing else does."""
+    other = replace(of, is_member=np.random.default_rng(8).permutation(of.is_member))
+    scores, again = (ATTACKS[name](one, evidence(4.0, 99, 24)).scores for one in (of, other))
+    return not np.array_equal(scores, again)
+
+
+def test_bounds_are_never_counted_from_an_attack_that_looks_at_coins() -> None:
+    of = evidence(1.0, seed=0)
+    looking = [name for name in ATTACKS if told_members_apart(name, of)]
+    assert looking == ["quantile", "supervised"]
+    for names in (looking, looking[:1], looking[1:]):
+        with pytest.raises(ConfigurationError, match="looks at who is a member"):
+            chosen_attacks(",".join(names))
+    assert set(BLIND_TO_COINS) == set(BLIND_WITHOUT_START) == set(ATTACKS) - set(looking)
+    assert chosen_attacks("quantile,loss") == ["quantile", "loss"]
+
+
 @pytest.mark.parametrize(
     ("attacks", "with_start", "bounded"),
     [
         (tuple(ATTACKS), True, "lira"),
         (("loss", "combined", "calibrated"), True, "calibrated"),
         (("loss", "combined", "calibrated"), False, "combined"),
-        (("quantile", "supervised"), True, "quantile"),
+        (("quantile", "supervised", "loss"), True, "loss"),
+        (("quantile", "rmia"), True, "rmia"),
+        (("supervised", "calibrated"), False, "calibrated"),
     ],
 )
 def test_bounds_are_counted_from_the_strongest_attack_that_knows_no_member(
