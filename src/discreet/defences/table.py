@@ -39,7 +39,8 @@ class ComparedRow:
         miou, pixel_accuracy: shares, over held-out pictures.
         loss: mIoU of the row without a defence, less this one's; None of that row itself.
         recovered: share of what ordinary training gains over the public start; None without a start.
-        membership: the strongest attack: its name, auc, auc_interval, tpr_at_fpr, and the audit's verdict.
+        membership: the strongest attack, on weights or on answers ("answer: …"): its name, auc, auc_interval,
+            tpr_at_fpr, and the audit's verdict.
         latency_ms: median over pictures, by PyTorch; every row in the same run.
         train_seconds: mean over seeds.
         seeds: that were trained.
@@ -161,9 +162,10 @@ def _largest(values: Sequence[float | None]) -> float | None:
 
 
 def _strongest(audit: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The attack with the largest area; its interval holds together with those of all others."""
+    """The attack with the largest area, on weights or on answers; its interval holds together with those of all."""
     if audit is None:
         return None
-    attack = max(audit["attacks"], key=lambda one: one["auc"])
+    on_answers = [{**one, "name": f"answer: {one['name']}"} for one in audit.get("answers", ())]
+    attack = max([*audit["attacks"], *on_answers], key=lambda one: one["auc"])
     kept = {key: attack[key] for key in ("name", "auc", "auc_interval", "tpr_at_fpr")}
     return {**kept, "verdict": audit["verdict"], "valid": audit["valid"]}

@@ -26,7 +26,12 @@ def told(name: str, members: NDArray[np.float64]) -> dict[str, Any]:
 
 # Of 50 members 20 score above all others, and the rest among them; "loss" sees less.
 STRONGEST = told("combined", np.concatenate([np.full(20, 1e3), np.arange(30) * 13.0]))
-AUDIT = {"attacks": [told("loss", np.arange(50) * 8.0), STRONGEST], "verdict": "leak found", "valid": True}
+AUDIT = {
+    "attacks": [told("loss", np.arange(50) * 8.0), STRONGEST],
+    "answers": [],
+    "verdict": "leak found",
+    "valid": True,
+}
 
 
 def settings(seeds: tuple[int, ...] = (1,)) -> CompareSettings:
@@ -114,6 +119,18 @@ def test_the_strongest_attack_is_shown(found: Comparison) -> None:
     membership = found.rows[0].membership
     assert membership is not None
     assert (membership["name"], membership["auc"]) == ("combined", STRONGEST["auc"])
+
+
+def test_an_answer_may_be_attacked_most_strongly() -> None:
+    """Of 50 members all but one score above all others."""
+    answer = told("label map", np.concatenate([np.full(49, 1e3), [0.0]]))
+    audit = {**AUDIT, "answers": [answer, told("names", np.arange(50) * 8.0)]}
+    cells = {name: [cell(0.8, audit=audit)] for name in settings().rows}
+    found = tabulate(settings(), None, cells, dict.fromkeys(cells, 1.0))
+    membership = found.rows[0].membership
+    assert membership is not None
+    assert (membership["name"], membership["auc"]) == ("answer: label map", answer["auc"])
+    assert "answer: label map: 0.98" in comparison_markdown(found)
 
 
 def test_only_what_holds_is_claimed(found: Comparison) -> None:
