@@ -111,9 +111,11 @@ BLIND_WITHOUT_START = ("lira", "combined", "label-only", "loss", "lira-offline",
 def chosen_attacks(names: str | None, *, shadows: bool = False) -> list[str]:
     """Names from a list like "loss,combined"; all that can be done where there is none.
 
+    Bounds on ε are counted from an attack that never looks at who is a member: where none of these is one, "loss" is
+    added.
+
     Raises:
-        ConfigurationError: one is unknown, or needs shadow models where there are none, or none needs those there are;
-            or bounds cannot be counted from any.
+        ConfigurationError: one is unknown, or needs shadow models where there are none, or none needs those there are.
     """
     able = [name for name in ATTACKS if shadows or name not in NEED_SHADOWS]
     wanted = able if names is None else [name.strip() for name in names.split(",") if name.strip()]
@@ -124,12 +126,8 @@ def chosen_attacks(names: str | None, *, shadows: bool = False) -> list[str]:
         raise ConfigurationError(f"{', '.join(NEED_SHADOWS)} need shadow models; train some with --shadows 16")
     if shadows and not set(wanted) & set(NEED_SHADOWS):
         raise ConfigurationError(f"--shadows is of use to {', '.join(NEED_SHADOWS)} only; choose one, or leave it out")
-    if not set(wanted) & set(BLIND_TO_COINS):
-        raise ConfigurationError(
-            f"{', '.join(wanted)} looks at who is a member, and bounds on ε are counted from an attack that does not; "
-            "add one, e.g. calibrated or combined"
-        )
-    return list(dict.fromkeys(wanted))
+    blind = [] if set(wanted) & set(BLIND_TO_COINS) else ["loss"]
+    return list(dict.fromkeys([*wanted, *blind]))
 
 
 def learned_on_half(table: Table, is_member: NDArray[np.bool_]) -> Scored:
