@@ -60,7 +60,7 @@ def read_card(run: Path) -> dict[str, Any]:
     utility = _object(run / "metrics.json")
     audit = _audit_summary(run / "audit" / AUDIT_FILE)
     card = {"run": run.resolve().name, **statement, "utility": utility, "audit": audit}
-    return card if audit is None else {**card, "data_touches": [*statement["data_touches"], _AUDIT_TOUCH]}
+    return card if audit is None else {**card, "data_touches": [*statement.get("data_touches", ()), _AUDIT_TOUCH]}
 
 
 def _object(path: Path) -> dict[str, Any] | None:

@@ -41,12 +41,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     try:
         from discreet.service.journal_check import verify
+        from discreet.service.journal_keys import JOURNAL_KEYS_FOLDER
     except ModuleNotFoundError as missing:
         raise DependencyError(f"{missing.name} is not installed; pip install 'discreet[serve]'") from None
     state = state_folder() / "service"
     own = read_settings().journal or state / "journal"
     folder = Path(arguments.folder) if arguments.folder else own
-    keys = state / "journal-keys" if folder.resolve() == own.resolve() else None  # of other journals, nothing is known
+    keys = (
+        state / JOURNAL_KEYS_FOLDER if folder.resolve() == own.resolve() else None
+    )  # of other journals, nothing is known
     copies = {
         name: Path(value) if (value := getattr(arguments, name)) else None for name in ("checkpoints", "public_key")
     }
@@ -107,9 +110,11 @@ def _chosen(folder: Path, state: Path, arguments: argparse.Namespace) -> Iterato
 
     wanted = None
     if arguments.subject is not None:
-        from discreet.service.journal_keys import person_pseudonym
+        from discreet.service.journal_keys import JOURNAL_KEYS_FOLDER, person_pseudonym
 
-        keys = next((place for place in (folder / "keys", state / "journal-keys") if place.is_dir()), folder / "keys")
+        keys = next(
+            (place for place in (folder / "keys", state / JOURNAL_KEYS_FOLDER) if place.is_dir()), folder / "keys"
+        )
         wanted = person_pseudonym(keys, "subject", arguments.subject)
     for line in export_lines(folder, _moment("since", arguments.since), _moment("until", arguments.until)):
         if wanted is None or line["subject"] == wanted:

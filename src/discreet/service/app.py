@@ -17,6 +17,7 @@ from discreet.service.admission import Admission, Rate
 from discreet.service.context import Service
 from discreet.service.envelope import Envelope, as_problem
 from discreet.service.journal import Journal
+from discreet.service.journal_keys import JOURNAL_KEYS_FOLDER
 from discreet.service.metrics import Metrics
 from discreet.service.problems import Problem
 from discreet.service.routes import router
@@ -25,8 +26,6 @@ from discreet.service.site import page_files
 from discreet.service.token_keys import DENYLIST_FILE, JWKS_FILE
 from discreet.service.tokens import TokenVerifier
 from discreet.service.workers import WorkerPool
-
-JOURNAL_KEYS_FOLDER = "journal-keys"
 
 
 def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
@@ -49,7 +48,6 @@ def build_app(settings: ServiceSettings, state: Path) -> FastAPI:
         try:
             try:
                 await pool.start()
-                # Its keys stay in the state folder, wherever the journal lies.
                 folder = settings.journal or state / "journal"
                 journal = Journal(folder, days=settings.journal_days, keys=state / JOURNAL_KEYS_FOLDER)
             except DiscreetError as problem:

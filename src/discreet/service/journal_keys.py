@@ -17,6 +17,7 @@ from discreet.errors import ConfigurationError
 from discreet.private_files import destroy, private_folder, read_private, write_private
 from discreet.signing import load_signing_key, own_signing_key, public_pem
 
+JOURNAL_KEYS_FOLDER = "journal-keys"  # in the service's state, wherever the journal lies
 SIGNING_FILE = "signing.pem"
 PERSONS_FILE = "persons.key"
 _KEY_BYTES = 32

@@ -19,10 +19,11 @@ import uvicorn
 from discreet.errors import ConfigurationError
 from discreet.inference.models import exported_folder
 from discreet.service import logs
-from discreet.service.app import JOURNAL_KEYS_FOLDER, build_app
+from discreet.service.app import build_app
 from discreet.service.certificate import self_signed
 from discreet.service.decoder import missing_seals
 from discreet.service.http_guard import GuardedHttp
+from discreet.service.journal_keys import JOURNAL_KEYS_FOLDER
 from discreet.service.sealing import forbid_swap, seal_process
 from discreet.service.settings import ServiceSettings
 from discreet.service.token_keys import DENYLIST_FILE, JWKS_FILE, begin_denylist, require_denylist
