@@ -63,14 +63,16 @@ def _issue(folder: Path, settings: ServiceSettings, arguments: argparse.Namespac
     from discreet.service.token_keys import JWKS_FILE, issue, key_ids, make_keys
     from discreet.service.tokens import token_id
 
+    if settings.jwks is not None:  # before a first key, which would begin a denylist
+        own = key_ids(folder / JWKS_FILE) if (folder / JWKS_FILE).exists() else set[str]()
+        if not key_ids(settings.jwks) & own:
+            raise ConfigurationError(
+                f"the service takes tokens by the keys in {settings.jwks}, which has none of {folder / JWKS_FILE}; "
+                "ask that issuer for tokens, or unset DISCREET_JWKS"
+            )
     made = make_keys(folder, settings.denylist)
     if made is not None:
         output.note(f"made a key to sign tokens with, in {folder}; services read its public half in {JWKS_FILE} there")
-    if settings.jwks is not None and not key_ids(settings.jwks) & key_ids(folder / JWKS_FILE):
-        raise ConfigurationError(
-            f"the service takes tokens by the keys in {settings.jwks}, which has none of {folder / JWKS_FILE}; "
-            "ask that issuer for tokens, or unset DISCREET_JWKS"
-        )
     token, expires = issue(
         folder, arguments.subject, arguments.minutes, arguments.scope or ["parse"], settings.issuer, settings.audience
     )
@@ -82,8 +84,10 @@ def _issue(folder: Path, settings: ServiceSettings, arguments: argparse.Namespac
 
 def _rotate(folder: Path, settings: ServiceSettings, drop_old: bool, output: Output) -> int:
     """A new key."""
-    from discreet.service.token_keys import rotate
+    from discreet.service.token_keys import DENYLIST_FILE, require_denylist, rotate
 
+    if folder.exists():  # a first key begins a denylist, and another issuer's may have been lost
+        require_denylist(settings.denylist or folder / DENYLIST_FILE, settings.jwks)
     made = rotate(folder, drop_old=drop_old, denylist=settings.denylist)
     output.result({"key": made})
     old = "what older keys signed is refused" if drop_old else "what the old key signed is accepted until it expires"

@@ -121,6 +121,21 @@ def test_a_token_the_service_would_refuse_is_not_made(
     said = capsys.readouterr()
     assert said.out == ""
     assert "ask that issuer" in said.err
+    assert not state.exists()
+
+
+def test_a_lost_denylist_of_another_issuer_is_not_begun_anew_with_a_first_key(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.json").write_text('{"keys": []}')
+    monkeypatch.setenv("DISCREET_JWKS", str(tmp_path / "theirs.json"))
+    state.mkdir(parents=True, mode=0o700)  # a service has run here
+    for words in (["--subject", "ada"], ["--rotate"]):
+        assert main(["token", *words]) == 1
+    assert "denylist.txt is missing" in capsys.readouterr().err
+    assert not list(state.iterdir())
+    (state / "denylist.txt").touch()
+    assert main(["token", "--rotate"]) == 0
 
 
 @pytest.mark.parametrize("words", [[], ["--subject", "a", "--rotate"], ["--rotate", "--list"]])
