@@ -22,11 +22,12 @@ from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import build, set_trainable
 from discreet.privacy import PrivacyPlan, RunKey
 from discreet.privacy.noise import GaussianNoise
+from discreet.toml_settings import checked
 from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PrivateGradients
 from discreet.training.loop import LoopHooks, run_steps
 from discreet.training.ranks import ranks_of_environment
-from discreet.training.settings import parse_settings
+from discreet.training.settings import RunSettings
 from discreet.training.units import units_of
 
 NUM_STEPS = 4
@@ -50,8 +51,8 @@ def main(data: str, out: Path, make: type[PrivateGradients]) -> None:
     set_trainable(model, "norms-and-biases")
     batch_of = model.batch_of
     model.batch_of = lambda pictures, device="cpu": batch_of(pictures, device).double()  # type: ignore[method-assign]
-    settings = parse_settings(
-        {"data": {"train": source.spec}, "training": {"micro_batch_size": 2, "image_size": 64}}, "test"
+    settings = checked(
+        RunSettings, {"data": {"train": source.spec}, "training": {"micro_batch_size": 2, "image_size": 64}}, "test"
     )
     seen: dict[int, list[int]] = {}
     made: dict[str, str] = {}

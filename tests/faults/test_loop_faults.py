@@ -17,10 +17,11 @@ from discreet.data import open_spec
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import build, set_trainable
 from discreet.privacy import PrivacyPlan, RunKey
+from discreet.toml_settings import checked
 from discreet.training.batches import BatchLoader
 from discreet.training.gradients import PrivateGradients
 from discreet.training.loop import LoopHooks, accumulate_step, micro_batches, run_steps
-from discreet.training.settings import parse_settings
+from discreet.training.settings import RunSettings
 from discreet.training.units import units_of
 from tests.e2e.conftest import write_pictures
 
@@ -107,7 +108,7 @@ def check_every_step_happens(gradients: Watched, run: Callable[[Watched], None])
 def test_fault_14_empty_batches_still_happen(loader_and_model, tmp_path: Path) -> None:
     loader, model = loader_and_model
     content = {"data": {"train": "folder:x"}, "training": {"image_size": 32, "micro_batch_size": 2}}
-    settings = parse_settings(content, "test")
+    settings = checked(RunSettings, content, "test")
     told: list[int] = []
 
     def ours(gradients: Watched) -> None:

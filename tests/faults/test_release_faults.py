@@ -34,11 +34,12 @@ from discreet.labels import CIHP
 from discreet.m2fp import M2FP, build, imagenet, load_imagenet_lite0, load_model, save_model
 from discreet.m2fp.weights import DESCRIPTION_FILE, WEIGHTS_FILE
 from discreet.privacy import Clipper
+from discreet.toml_settings import checked
 from discreet.training import loop, run
 from discreet.training.batches import Batch, BatchLoader
 from discreet.training.checkpoint import read_checkpoint
 from discreet.training.gradients import PrivateGradients
-from discreet.training.settings import RunSettings, parse_settings
+from discreet.training.settings import RunSettings
 from tests.e2e.conftest import RUN_TOML, write_pictures
 
 # What a run takes from chance and the clock, and not from pictures.
@@ -318,7 +319,7 @@ ABSENT = [
 def test_fault_20_half_precision_that_would_need_its_loss_scaled_is_refused() -> None:
     content = {"data": {"train": "folder:x"}, "privacy": {"epsilon": 8.0}, "training": {"precision": "float16"}}
     with pytest.raises(ConfigurationError, match=r"training\.precision: Input should be 'float32' or 'bfloat16'"):
-        parse_settings(content, "RUN.toml")
+        checked(RunSettings, content, "RUN.toml")
 
 
 def check_refused(parse: Callable[[dict[str, object]], object]) -> None:
@@ -331,7 +332,7 @@ def check_refused(parse: Callable[[dict[str, object]], object]) -> None:
 
 
 def test_faults_7_11_20_and_29_settings_that_nobody_accounts_for() -> None:
-    check_refused(lambda content: parse_settings(content, "RUN.toml"))
+    check_refused(lambda content: checked(RunSettings, content, "RUN.toml"))
 
     def forgiving(content: dict[str, object]) -> RunSettings:
         known = {name: model.annotation for name, model in RunSettings.model_fields.items()}
@@ -340,7 +341,7 @@ def test_faults_7_11_20_and_29_settings_that_nobody_accounts_for() -> None:
             for section, values in content.items()  # type: ignore[union-attr]
             if section in known
         }
-        return parse_settings(kept, "RUN.toml")
+        return checked(RunSettings, kept, "RUN.toml")
 
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         check_refused(forgiving)

@@ -20,10 +20,11 @@ from discreet.data.samples import SampleSource
 from discreet.data.transforms import AugmentSettings
 from discreet.m2fp import M2FP, build, set_trainable
 from discreet.privacy import Clipper, PrivacyPlan, RunKey
+from discreet.toml_settings import checked
 from discreet.training.batches import BatchLoader
 from discreet.training.loop import picture_losses
 from discreet.training.run import make_plan
-from discreet.training.settings import parse_settings
+from discreet.training.settings import RunSettings
 from discreet.training.units import Units, units_of
 from tests.e2e.conftest import write_pictures
 from tests.equivalence.oracle import norm
@@ -129,7 +130,8 @@ NUM_SUBJECTS = 20_000
 LARGE = Named(
     [f"{index}" for index in range(2 * NUM_SUBJECTS)], [f"subject {index // 2}" for index in range(2 * NUM_SUBJECTS)]
 )
-SETTINGS = parse_settings(
+SETTINGS = checked(
+    RunSettings,
     {
         "data": {"train": "folder:x"},
         "privacy": {"noise_multiplier": 1.0, "unit": "subject"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset
 from discreet.errors import ConfigurationError, DataError
 from discreet.m2fp import M2FP, load_model
+from discreet.toml_settings import checked, read_toml
 from discreet.training.planted import read_planted
 from discreet.training.release import STATEMENT_FILE
 from discreet.training.run_folder import RUN_FILE, read_record
-from discreet.training.settings import RunSettings, parse_settings
+from discreet.training.settings import RunSettings
 from discreet.training.units import units_of
 
 # Where nothing is claimed, bounds on ε are given at this δ.
@@ -125,9 +125,4 @@ def run_settings(run: Path) -> RunSettings:
         ConfigurationError: there are none, or they are damaged.
     """
     path = run / "config.toml"
-    try:
-        return parse_settings(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} does not exist; give the folder of a run") from None
-    except ValueError as problem:
-        raise ConfigurationError(f"{path} is damaged ({problem}); copy the run's folder anew") from None
+    return checked(RunSettings, read_toml(path, "give the folder of a run"), str(path))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from discreet.auditing.attacks import chosen_attacks
 from discreet.defences.output_noise import OutputNoise
 from discreet.errors import ConfigurationError
-from discreet.training.settings import RunSettings, parse_settings
+from discreet.toml_settings import checked, read_toml
+from discreet.training.settings import RunSettings
 
 Defence = Literal["none", "output-noise", "distillation", "dp-sgd"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -175,7 +175,7 @@ class CompareSettings(_Section):
         data = {"train": train}
         if is_private and self.data.subject_pattern is not None:
             data["subject_pattern"] = self.data.subject_pattern
-        settings = parse_settings({**tree, "data": data}, f"row {row}")
+        settings = checked(RunSettings, {**tree, "data": data}, f"row {row}")
         if (settings.privacy is not None) != is_private:
             raise ConfigurationError(
                 f"row {row}: dp-sgd needs [base.privacy] or privacy.* in set, and no other row may have it"
@@ -209,18 +209,8 @@ def read_compare_settings(path: Path) -> CompareSettings:
     Raises:
         ConfigurationError: unreadable, an unknown key, or a value out of range; it is named.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} does not exist; recipes/ has examples") from None
-    except (OSError, ValueError) as problem:
-        raise ConfigurationError(f"{path} cannot be read: {problem}") from None
-    try:
-        settings = CompareSettings.model_validate(content)
-    except ValidationError as problem:
-        error = problem.errors()[0]
-        place = ".".join(str(part) for part in error["loc"])
-        raise ConfigurationError(f"{path}: {place or 'rows'}: {error['msg'].removeprefix('Value error, ')}") from None
+    content = read_toml(path, "recipes/ has examples")
+    settings = checked(CompareSettings, content, str(path))
     for name, row in settings.rows.items():
         if row.defence != "output-noise" and row.run is None:
             for seed in settings.seeds_of(name):

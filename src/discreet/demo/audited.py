@@ -25,9 +25,10 @@ from discreet.auditing.result import Audit
 from discreet.data import open_spec
 from discreet.demo.story import START, make_room, unpack
 from discreet.loading import model_folder
+from discreet.toml_settings import checked
 from discreet.training.run import train
 from discreet.training.run_folder import write_text
-from discreet.training.settings import parse_settings
+from discreet.training.settings import RunSettings
 from discreet.training.surroundings import Progress, Surroundings
 
 _COMMON: dict[str, Any] = {"micro_batch_size": 8, "weight_decay": 0.0, "augmentation": "none", "ema_decay": 0.5}
@@ -82,7 +83,7 @@ def tell_audit(out: Path, progress: Progress, size: Size | None = None) -> dict[
     for name, recipe, epochs in (("by heart", _BY_HEART, size.by_heart), ("private", _PRIVATE, size.private)):
         training = {**recipe["training"], "epochs": epochs, "image_size": size.image_size}
         training["batch_size"] = min(training["batch_size"], size.num_pictures)
-        settings = parse_settings({**recipe, "training": training, "data": {"train": members}}, "demo")
+        settings = checked(RunSettings, {**recipe, "training": training, "data": {"train": members}}, "demo")
         run = out / name.replace(" ", "-")
         with tempfile.TemporaryDirectory(prefix="discreet-demo-") as state:
             train(settings, run, Surroundings(state=Path(state), init=model_folder(START), progress=progress))

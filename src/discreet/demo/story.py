@@ -26,11 +26,12 @@ from discreet.labels import CIHP
 from discreet.loading import load, model_folder, shipped_models
 from discreet.parsing.overlay import overlay
 from discreet.privacy.accountant import epsilon_curve
+from discreet.toml_settings import checked
 from discreet.training.evaluation import evaluate
 from discreet.training.metrics import Metrics
 from discreet.training.run import Outcome, make_plan, train
 from discreet.training.run_folder import write_text
-from discreet.training.settings import RunSettings, parse_settings
+from discreet.training.settings import RunSettings
 from discreet.training.surroundings import Progress, Surroundings
 
 START = "m2fp-lite"
@@ -107,7 +108,7 @@ def tell(out: Path, photographs: Path | None, progress: Progress) -> list[Row]:
     make_room(out)
     train_spec, held_out_spec = unpack(out / "data")
     private, ordinary = (
-        parse_settings({**recipe, "data": {"train": train_spec}}, "demo") for recipe in (_PRIVATE, _ORDINARY)
+        checked(RunSettings, {**recipe, "data": {"train": train_spec}}, "demo") for recipe in (_PRIVATE, _ORDINARY)
     )
     with tempfile.TemporaryDirectory(prefix="discreet-demo-") as state:
         around = Surroundings(state=Path(state), init=model_folder(START), progress=progress)

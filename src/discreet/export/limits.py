@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from discreet.errors import ConfigurationError
+from discreet.toml_settings import checked, read_toml
 
 
 class _Section(BaseModel):
@@ -81,16 +80,4 @@ def read_limits(path: Path) -> Limits:
     Raises:
         ConfigurationError: unreadable, an unknown key, or a value out of range; it is named.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} does not exist; docs/promote.md shows one") from None
-    except (OSError, ValueError) as problem:
-        raise ConfigurationError(f"{path} cannot be read: {problem}") from None
-    try:
-        return Limits.model_validate(content)
-    except ValidationError as problem:
-        error = problem.errors()[0]
-        place = ".".join(str(part) for part in error["loc"])
-        message = error["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{path}: {f'{place}: ' if place else ''}{message}") from None
+    return checked(Limits, read_toml(path, "docs/promote.md shows one"), str(path))

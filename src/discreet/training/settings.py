@@ -6,7 +6,6 @@ checkpoints and the ledger.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
@@ -14,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from discreet.errors import ConfigurationError, UsageError
+from discreet.toml_settings import checked, read_toml
 from discreet.training.devices import DeviceChoice, Precision
 
 
@@ -180,27 +180,14 @@ def read_settings(path: Path, overrides: Sequence[str] = (), private: bool | Non
     Raises:
         ConfigurationError: unreadable, an unknown key, or a value out of range.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} does not exist; write one, or see README for an example") from None
-    except (OSError, ValueError) as problem:
-        raise ConfigurationError(f"{path} is not valid TOML: {problem}") from None
+    content = read_toml(path, "write one, or see README for an example")
     for override in overrides:
         _apply(content, override)
     if private is False:
         content.pop("privacy", None)
     if private is True and "privacy" not in content:
         raise ConfigurationError(f"{path} has no [privacy] section; add one, e.g. epsilon = 8.0, or use --no-private")
-    return parse_settings(content, str(path))
-
-
-def parse_settings(content: dict[str, Any], origin: str) -> RunSettings:
-    """Check a tree of settings; `origin` names it in errors."""
-    try:
-        return RunSettings.model_validate(content)
-    except ValidationError as problem:
-        raise ConfigurationError(f"{origin}: {_first_error(problem, content)}") from None
+    return checked(RunSettings, content, str(path))
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -216,28 +203,3 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not isinstance(content.setdefault(section, {}), dict):
         raise ConfigurationError(f"--set {override!r}: {section} is not a section")
     content[section][key] = value
-
-
-def _first_error(problem: ValidationError, content: dict[str, Any]) -> str:
-    """The first complaint in one line, with the nearest known key where one was misspelt."""
-    first = problem.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "settings"
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(known)}"
-        return f"{where} is an unknown key; {hint}"
-    if first["type"] == "missing":
-        return f"{where} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    return f"{where}: {message}" + (f" (given: {given!r})" if isinstance(given, str | int | float) else "")
-
-
-def _known_keys(location: Sequence[int | str]) -> list[str]:
-    """The keys that the section at `location` knows."""
-    sections: dict[str, type[_Section]] = {
-        "data": DataSettings, "model": ModelSettings, "privacy": PrivacySettings, "training": TrainingSettings,
-    }  # fmt: skip
-    section = sections.get(str(location[0]), RunSettings) if location else RunSettings
-    return list(section.model_fields)

@@ -251,7 +251,7 @@ def test_a_record_that_was_changed_or_is_of_another_network_is_refused(
         ('data = "people:x"\n[quality]\n', "no limit"),
         ("[privacy]\nmax_epsilon = -1\nmax_delta = 1e-5\n", "max_epsilon"),
         ("[speed]\nmax_ms = 3\n", "speed"),
-        ("what", "cannot be read"),
+        ("what", "not valid TOML"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(promote: Verb, candidate: Path, limits: str, words: str) -> None:

@@ -62,8 +62,9 @@ def test_clipped_sums_are_those_of_the_processor(name: str, style: str, num_pict
 
 def test_a_private_run_on_the_accelerator_is_whole(tmp_path: Path) -> None:
     from discreet.data.people import generate_people
+    from discreet.toml_settings import checked
     from discreet.training.run import train
-    from discreet.training.settings import parse_settings
+    from discreet.training.settings import RunSettings
     from discreet.training.surroundings import Surroundings
 
     generate_people(tmp_path / "people", style="studio", count=24, size_px=96, seed=1)
@@ -75,6 +76,6 @@ def test_a_private_run_on_the_accelerator_is_whole(tmp_path: Path) -> None:
             "image_size": 96,
         },
     }  # fmt: skip
-    outcome = train(parse_settings(content, "test"), tmp_path / "run", Surroundings(tmp_path / "state"))
+    outcome = train(checked(RunSettings, content, "test"), tmp_path / "run", Surroundings(tmp_path / "state"))
     assert outcome.complete
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from discreet.errors import ConfigurationError
-from discreet.training.settings import PRIVATE_RECIPE, parse_settings, read_settings
+from discreet.toml_settings import checked
+from discreet.training.settings import PRIVATE_RECIPE, RunSettings, read_settings
 
 RUN = """
 [data]
@@ -52,17 +53,17 @@ def test_a_view_is_a_square_or_height_and_width(run_toml: Path, tmp_path: Path) 
 
 def test_a_private_run_takes_the_private_recipe_where_nothing_is_said() -> None:
     data = {"train": "folder:pictures"}
-    ordinary = parse_settings({"data": data}, "test")
-    private = parse_settings({"data": data, "privacy": {"epsilon": 8.0}}, "test")
+    ordinary = checked(RunSettings, {"data": data}, "test")
+    private = checked(RunSettings, {"data": data, "privacy": {"epsilon": 8.0}}, "test")
     assert (ordinary.training.learning_rate, private.training.learning_rate) == (4e-4, 1e-3)
     for section, values in PRIVATE_RECIPE.items():
         assert values.items() <= getattr(private, section).model_dump().items()
     said = {"data": data, "privacy": {"epsilon": 8.0, "clipping": "flat"}, "training": {"learning_rate": 5e-3}}
-    chosen = parse_settings(said, "test")
+    chosen = checked(RunSettings, said, "test")
     assert chosen.privacy is not None
     assert (chosen.privacy.clipping, chosen.training.learning_rate) == ("flat", 5e-3)
     assert chosen.training.weight_decay == PRIVATE_RECIPE["training"]["weight_decay"]
-    assert parse_settings({"data": data, "privacy": None}, "test") == ordinary
+    assert checked(RunSettings, {"data": data, "privacy": None}, "test") == ordinary
 
 
 def test_every_setting_changes_the_hash(run_toml: Path) -> None:
