@@ -266,7 +266,9 @@ def test_canaries_are_the_trials_of_a_run_that_has_them(
     assert not [path for path in out.rglob("*") if "canar" in path.name], "coins are not handed out"
     assert verb("audit", out, "--attacks", "loss,combined", "--pictures", 30) == 1
     assert "canaries" in capsys.readouterr().err
-    verb("audit", out, "--attacks", "loss,combined", "--json")
+    assert "no audit was made" in (out / "report.html").read_text()
+    verb("audit", out, "--attacks", "loss,combined", "--out", out / "audit", "--json")  # spelled out, the same place
+    assert "no audit was made" not in (out / "report.html").read_text()
     said = json.loads(capsys.readouterr().out)
     assert said["valid"], said["problems"]
     assert said["num_members"] + said["num_non_members"] == 100

@@ -52,19 +52,19 @@ def read_card(run: Path) -> dict[str, Any]:
     Raises:
         DataError: the folder holds no statement, or one of the three is damaged.
     """
-    statement = _object(run / "statement.json")
+    statement = read_object(run / "statement.json")
     if statement is None:
         raise DataError(f"{run} holds no statement.json; a run writes it when it is complete")
     if "sentence" not in statement:
         raise DataError(f"{run / 'statement.json'} is no statement; copy the run's folder anew")
-    utility = _object(run / "metrics.json")
+    utility = read_object(run / "metrics.json")
     audit = _audit_summary(run / "audit" / AUDIT_FILE)
     card = {"run": run.resolve().name, **statement, "utility": utility, "audit": audit}
     return card if audit is None else {**card, "data_touches": [*statement.get("data_touches", ()), _AUDIT_TOUCH]}
 
 
-def _object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file of the run; None where there is no file.
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file of a run's folder; None where there is no file.
 
     Raises:
         DataError: it holds something else.
@@ -73,7 +73,7 @@ def _object(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (OSError, ValueError):
         content = None
     if not isinstance(content, dict):
         raise DataError(f"{path} is damaged; copy the run's folder anew")

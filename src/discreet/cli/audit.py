@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     past = history.of(series)
     found, exposed = _attack(arguments, settings, attacks, run_id, past, output)
     _write(out, arguments.run.name, found, exposed)
-    if arguments.out is None:  # elsewhere, the card does not know of it
+    if out.resolve() == (arguments.run / "audit").resolve():  # elsewhere, the card does not know of it
         write_report(arguments.run)
     this = PastAudit(run_id, arguments.run.name, now(), found.to_json())
     worse = worse_than_before(past, run_id, this.found)

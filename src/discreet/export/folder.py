@@ -72,11 +72,13 @@ def export_network(
 
     Raises:
         ConfigurationError: a size is no multiple of 32, or `out` is not empty.
+        DataError: the run's statement, metrics or audit are damaged.
         WeightsError: the weights cannot be loaded, or the exported form answers otherwise; nothing usable is left.
     """
     model, info = load_model(source)
     model.eval()
     _check(sizes, out)
+    copy_evidence(source, out, name)
     out.mkdir(parents=True, exist_ok=True)
     weights = SharedWeights()
     entries = []
@@ -89,7 +91,6 @@ def export_network(
     (out / WEIGHTS_FILE).write_bytes(content)
     description = _describe(name, info, model.human, entries, hashlib.sha256(content).hexdigest())
     (out / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    copy_evidence(source, out)
     return compare(source, out, runtime)
 
 

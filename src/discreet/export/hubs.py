@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from discreet.auditing.card import card_html, card_markdown, read_card
+from discreet.auditing.card import read_object
 from discreet.errors import ConfigurationError
 from discreet.export.evidence import copy_evidence
 from discreet.export.hub_readme import Facts, readme
@@ -62,16 +62,12 @@ def export_hub(source: Path, out: Path, hub: Hub, *, name: str) -> Published:
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"{out} is not empty; name a new folder")
     model, info = load_model(source)
-    statement = _told(source / STATEMENT_FILE)
+    statement, metrics = read_object(source / STATEMENT_FILE), read_object(source / METRICS_FILE)
     licence = licence_of(statement, info)
+    copy_evidence(source, out, name)
     out.mkdir(parents=True, exist_ok=True)
     for file in (WEIGHTS_FILE, DESCRIPTION_FILE):
         shutil.copy(source / file, out)
-    copy_evidence(source, out)
-    if statement is not None:
-        card = {**read_card(source), "run": name}
-        (out / "privacy-card.md").write_text(card_markdown(card), encoding="utf-8")
-        (out / "privacy-card.html").write_text(card_html(card), encoding="utf-8")
     own_network = hub == "modelscope" and not model.shape.is_lite
     if own_network:
         torch.save({"model": released_state(model)}, out / MODELSCOPE_WEIGHTS)
@@ -83,7 +79,7 @@ def export_hub(source: Path, out: Path, hub: Hub, *, name: str) -> Published:
     facts = Facts(
         name=name, architecture=model.name, hub=hub, own_network=own_network, labels=info.labels,
         image_size=info.image_size, licence=licence.licence, inherited=licence.inherited, statement=statement,
-        metrics=_told(source / METRICS_FILE),
+        metrics=metrics,
     )  # fmt: skip
     (out / "README.md").write_text(readme(facts), encoding="utf-8")
     return licence
@@ -156,8 +152,3 @@ def _huggingface(model: M2FP, info: ModelInfo) -> dict[str, Any]:
         "id2label": {str(index): label for index, label in enumerate(names)},
         "label2id": {label: index for index, label in enumerate(names)},
     }
-
-
-def _told(path: Path) -> dict[str, Any] | None:
-    """A JSON file of the run; None where there is none. `read_card` has its say on damaged ones."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

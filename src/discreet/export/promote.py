@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from discreet.auditing.card import read_object
 from discreet.auditing.result import LEAK, NO_LEAK
 from discreet.data.samples import SampleSource
 from discreet.data.subset import Subset
@@ -70,7 +71,7 @@ def read_contender(folder: Path, parser: Parser) -> Contender:
         weights = read_exported(folder).made_from
     else:
         weights = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))["sha256"]
-    statement, audit = _told(folder / STATEMENT_FILE), _told(folder / AUDIT_PLACE)
+    statement, audit = read_object(folder / STATEMENT_FILE), read_object(folder / AUDIT_PLACE)
     return Contender(folder, parser, digest_of(folder), weights, statement, audit)
 
 
@@ -214,17 +215,3 @@ def _true_positives(audit: dict[str, Any], limit: float) -> Check:
     high, name = max(points)
     why = f"attack {name} finds at worst {high:.1%} of members while accusing 1 % of others"
     return Check("audit_tpr_at_1_percent", limit, high, high <= limit, why)
-
-
-def _told(path: Path) -> dict[str, Any] | None:
-    """A JSON file; None where there is none.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        raise DataError(f"{path} is damaged; copy the folder anew") from None

@@ -47,6 +47,7 @@ def export_released(source: Path, out: Path, *, name: str) -> float:
 
     Raises:
         ConfigurationError: `out` is not empty.
+        DataError: the run's statement, metrics or audit are damaged.
         WeightsError: m2fp-lite has no released layout, the weights cannot be loaded, or what was written answers
             otherwise.
     """
@@ -54,6 +55,7 @@ def export_released(source: Path, out: Path, *, name: str) -> float:
         raise ConfigurationError(f"{out} is not empty; name a new folder")
     model, info = load_model(source)
     tensors = released_state(model)
+    copy_evidence(source, out, name)
     out.mkdir(parents=True, exist_ok=True)
     torch.save(tensors, out / PTH_FILE)
     safetensors.torch.save_file(tensors, out / SAFETENSORS_FILE)
@@ -62,7 +64,6 @@ def export_released(source: Path, out: Path, *, name: str) -> float:
         labels=", ".join([*info.labels.names, *(["Human"] if model.human else [])]),
     )  # fmt: skip
     (out / NOTE_FILE).write_text(note, encoding="utf-8")
-    copy_evidence(source, out)
     as_pth = torch.load(out / PTH_FILE, map_location="cpu", weights_only=True)
     return max(_difference(model, state) for state in (as_pth, safetensors.torch.load_file(out / SAFETENSORS_FILE)))
 

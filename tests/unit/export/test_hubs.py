@@ -110,7 +110,8 @@ def test_without_a_statement_nothing_is_claimed(tmp_path: Path) -> None:
     assert front_matter(tmp_path / "out")["license"] == "cc-by-nc-4.0"
 
 
-def test_an_audit_goes_along_and_the_card_says_that_epsilon_does_not_cover_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", ["huggingface", "onnx", "web"])
+def test_an_audit_goes_along_and_the_card_says_that_epsilon_does_not_cover_it(to: str, tmp_path: Path) -> None:
     run = trained(tmp_path / "run", "m2fp-lite", None)
     attack = {"name": "loss", "auc": 0.51, "auc_interval": [0.45, 0.57]}
     told = {
@@ -119,7 +120,7 @@ def test_an_audit_goes_along_and_the_card_says_that_epsilon_does_not_cover_it(tm
     }  # fmt: skip
     (run / "audit").mkdir()
     (run / "audit" / "audit.json").write_text(json.dumps(told))
-    assert main(["export", str(run), "--to", "huggingface", "--out", str(tmp_path / "out")]) == 0
+    assert main(["export", str(run), "--to", to, "--out", str(tmp_path / "out")]) == 0
     assert json.loads((tmp_path / "out" / "audit" / "audit.json").read_text()) == told
     for card in ("privacy-card.md", "privacy-card.html"):
         assert "an audit: results of attacks on training pictures" in (tmp_path / "out" / card).read_text()
@@ -136,3 +137,14 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "something").touch()
     assert main(["export", "m2fp-lite", "--to", "huggingface", "--out", str(tmp_path)]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_damaged_statement_is_told_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(tmp_path / "run", "m2fp-lite", None)
+    (run / "statement.json").write_text("{")
+    for to in ("onnx", "huggingface"):
+        assert main(["export", str(run), "--to", to, "--out", str(tmp_path / "out")]) == 1
+        assert "statement.json" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()

@@ -16,6 +16,8 @@ from discreet.errors import WeightsError
 from discreet.export import released
 from discreet.labels import label_set
 from discreet.m2fp import build, dump_released, save_model
+from discreet.privacy.plan import PrivacyPlan
+from discreet.privacy.statement import RunFacts, build_statement
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +51,12 @@ def test_both_forms_hold_every_released_key_in_float32(
 
 def test_what_is_guaranteed_goes_with_the_weights(trained: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained, tmp_path / "run")
-    (run / "statement.json").write_text('{"private": true}')
+    plan = PrivacyPlan.for_noise(noise_multiplier=1.0, num_samples=90, expected_batch_size=9, num_steps=2, delta=1e-5)
+    statement = build_statement(plan, RunFacts(steps_executed=2, sensitivity=1.001, test_key=False, config_hash="0"))
+    (run / "statement.json").write_text(statement.to_json())
     released.export_released(run, tmp_path / "out", name="mine")
-    assert (tmp_path / "out" / "statement.json").read_text() == '{"private": true}'
+    assert (tmp_path / "out" / "statement.json").read_text() == statement.to_json()
+    assert statement.sentence.en in (tmp_path / "out" / "privacy-card.md").read_text()
 
 
 def test_what_cannot_be_exported_so_is_refused(
