@@ -1,4 +1,11 @@
-"""Every benchmark, one after the other, most of a night; results go to benchmarks/results/*.json."""
+"""Every benchmark that needs nothing but the package, one after the other, most of a night.
+
+    make bench
+
+Results go to benchmarks/results/*.json. Left out: `real_photos.py` and `face_masks.py`, which fetch judges and
+photographs (`make real-photos`, `make face-masks`), `accelerator_cost.py`, which wants a GPU, and tables of runs that
+were trained before (`recipe_table.py`, `audit_table.py`).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +27,12 @@ BENCHMARKS = (
     "killed_runs.py",
     "service_load.py",
     "inference_speed.py",
+    "people_speed.py",
+    "people_statistics.py",
+    "quality_by_group.py",
+    "gradient_shares.py",
+    "audit_speed.py",
+    "audit_mechanism.py",
 )
 
 

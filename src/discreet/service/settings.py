@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,9 +73,15 @@ def read_settings(
         environment: `DISCREET_NAME` by name.
 
     Raises:
-        ConfigurationError: a setting is unknown or out of range; says which, and how it is spelt.
+        ConfigurationError: a setting is unknown or out of range; says which, and how it is spelt. Of variables those
+            are unknown that are nearly one: others may have the prefix, too (a Kubernetes service's).
     """
     names = ServiceSettings.model_fields
+    for variable in environment:
+        name = variable.removeprefix(PREFIX).lower()
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+        if variable.startswith(PREFIX) and near and name not in names:  # a denylist, say, that would not be read
+            raise ConfigurationError(f"{variable} is no setting; did you mean {PREFIX}{near[0].upper()}?")
     given: dict[str, object] = {
         name: environment[PREFIX + name.upper()] for name in names if environment.get(PREFIX + name.upper())
     }

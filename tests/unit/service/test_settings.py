@@ -18,6 +18,17 @@ def test_options_win_over_the_environment_and_that_over_defaults() -> None:
     assert (settings.port, settings.queue, settings.faces) == (9001, 3, "mask")
 
 
+@pytest.mark.parametrize("variable", ["DISCREET_DENYLST", "DISCREET_FACE", "DISCREET_ANSWER_SIDE"])
+def test_a_misspelt_variable_is_not_passed_over(variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{variable} is no setting; did you mean {variable[:13]}"):
+        read_settings({}, {variable: "1"})
+
+
+def test_variables_of_others_are_let_be() -> None:
+    theirs = {"DISCREET_SERVICE_HOST": "10.0.0.1", "DISCREET_PORT_443_TCP": "tcp://10.0.0.1:443", "DENYLST": "1"}
+    assert read_settings({}, {**theirs, "DISCREET_STATE": "/elsewhere"}) == read_settings({}, {})
+
+
 def test_truth_can_be_written_in_the_environment() -> None:
     assert read_settings({}, {"DISCREET_BEHIND_PROXY": "true"}).behind_proxy
     assert not read_settings({}, {"DISCREET_BEHIND_PROXY": "0"}).behind_proxy
