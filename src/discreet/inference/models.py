@@ -14,12 +14,12 @@ from discreet.inference.exported import digest_of
 # name of a shipped model: SHA-256 of its safetensors file, and of the model.json of its exported folder
 _SHIPPED = {
     "m2fp-lite": (
-        "81b7d1eca1db53603a2ccab7734f202d911e2b5d180c28efbd20db819e6777ab",
-        "adc2bf6d05f1491b5fbb373047d1bde322709e7287211200854d554bfa94059f",
+        "b8c39d22e45ef220085c63deb15f81edcf2d54b7dc47ef9834f64333ea196383",
+        "da0b4b1f7e86b099ace417f1215a59f2bfb896440bfdf8e7935ad5311454b13b",
     ),
     "m2fp-lite-imagenet": (
-        "49a2ee54fd8e95a38786de26fb9caeacd9be01a5dbea485352df0ad69137a87c",
-        "6302536c3a68aaff4d7d2bbe72fee2db52f943bc045624252e39a2d137d5e64f",
+        "e3cf7a08d82f886145d70e84e73e56b160674e02da5acd5ee5b3080c6a1ef22d",
+        "19f1b076531f816ff23d8a4dfe71c8cf7f7afc6d23a23294a6f28b517d2cce11",
     ),
 }
 
