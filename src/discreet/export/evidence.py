@@ -9,6 +9,8 @@ from discreet.auditing.card import AUDIT_FILE, card_html, card_markdown, read_ca
 from discreet.training.release import STATEMENT_FILE
 
 AUDIT_PLACE = Path("audit") / AUDIT_FILE
+# Quality was measured without noise, and an export need not tell it.
+_NO_UTILITY = ["not part of an export's card; the run's folder has it"]
 
 
 def copy_evidence(source: Path, out: Path, name: str) -> None:
@@ -22,7 +24,9 @@ def copy_evidence(source: Path, out: Path, name: str) -> None:
     Raises:
         DataError: the run's statement, metrics or audit are damaged; nothing was written.
     """
-    card = {**read_card(source), "run": name} if (source / STATEMENT_FILE).exists() else None
+    card = None
+    if (source / STATEMENT_FILE).exists():
+        card = {**read_card(source), "run": name, "utility": _NO_UTILITY}
     for file in (Path(STATEMENT_FILE), AUDIT_PLACE):
         if (source / file).exists():
             (out / file).parent.mkdir(parents=True, exist_ok=True)
